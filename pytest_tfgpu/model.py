@@ -1,0 +1,396 @@
+"""The data that flows through pytest-tfgpu: frozen records that become plain JSON and come back from it.
+
+Every record is a frozen dataclass with `to_json` and `from_json`. Between processes (child, xdist worker, controller)
+and into reports only this JSON travels. Nothing here knows pytest, TensorFlow or CUDA.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from functools import cache
+from typing import Any, Literal, TypeVar
+
+R = TypeVar("R", bound="Record")
+
+Outcome = Literal["passed", "failed", "timeout", "crashed", "not-run"]
+"""How a check ended. `not-run`: an earlier check took the child down, or the device was never reached."""
+
+Status = Literal["ok", "absent", "unusable", "not-asked"]
+"""The verdict of a preflight."""
+
+Severity = Literal["error", "warning", "info"]
+Category = Literal["environment", "memory", "operation", "code", "hardware", "not-gpu"]
+Confidence = Literal["confirmed", "likely", "possible"]
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def _encode(value: Any) -> Any:
+    if isinstance(value, Record):
+        return value.to_json()
+    if isinstance(value, Mapping):
+        return {key: _encode(item) for key, item in value.items()}
+    if isinstance(value, (tuple, list)):
+        return [_encode(item) for item in value]
+    return value
+
+
+def _decode(kind: Any, value: Any, path: str) -> Any:
+    """Give `value` (plain JSON) as the annotated type `kind`; a ValueError names the `path` that doesn't fit."""
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        if value is None:
+            return None
+        kind = next(argument for argument in arguments if argument is not type(None))
+        return _decode(kind, value, path)
+    if origin is Literal:
+        if value not in arguments:
+            raise ValueError(f"{path}: expected one of {', '.join(map(str, arguments))}, got {value!r}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ValueError(f"{path}: expected a list, got {type(value).__name__}")
+        return tuple(_decode(arguments[0], item, f"{path}[{index}]") for index, item in enumerate(value))
+    if origin in (dict, Mapping):
+        if not isinstance(value, Mapping):
+            raise ValueError(f"{path}: expected an object, got {type(value).__name__}")
+        return {str(key): _decode(arguments[1], item, f"{path}.{key}") for key, item in value.items()}
+    if isinstance(kind, type) and issubclass(kind, Record):
+        return kind.from_json(value, path)
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if kind is not Any and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
+        raise ValueError(f"{path}: expected {kind.__name__}, got {type(value).__name__}")
+    return value
+
+
+class Record:
+    """Base of the frozen dataclasses: JSON in both directions."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON data. Fields that are None are left out, and so are empty optional ones."""
+        data = {}
+        for spec in fields(self):  # type: ignore[arg-type]
+            value = getattr(self, spec.name)
+            required = spec.default is MISSING and spec.default_factory is MISSING
+            if required or spec.metadata.get("always") or not (value is None or value == () or value == {}):
+                data[spec.name] = _encode(value)
+        return data
+
+    @classmethod
+    def from_json(cls: type[R], data: object, path: str = "") -> R:
+        """Build the record from JSON data. Unknown keys are ignored.
+
+        Raises ValueError, naming the key, where a value has the wrong type or a required one is missing.
+        """
+        here = path or cls.__name__.lower()
+        if not isinstance(data, Mapping):
+            raise ValueError(f"{here}: expected an object, got {type(data).__name__}")
+        hints, values = _hints(cls), {}
+        for spec in fields(cls):  # type: ignore[arg-type]
+            if spec.name in data:
+                values[spec.name] = _decode(hints[spec.name], data[spec.name], f"{here}.{spec.name}")
+            elif spec.default is MISSING and spec.default_factory is MISSING:
+                raise ValueError(f"{here}: {spec.name} is missing")
+        return cls(**values)
+
+
+def _always() -> Any:
+    """Mark a tuple that stands in the JSON also when it is empty: readers rely on the key."""
+    return field(default=(), metadata={"always": True})
+
+
+# ---------------------------------------------------------------------------------------------------- facts
+
+
+@dataclass(frozen=True)
+class Gpu(Record):
+    """One GPU (or MIG instance) as NVML or the device files show it. Memory in MiB."""
+
+    index: int | None = None
+    name: str | None = None
+    uuid: str | None = None
+    compute_capability: str | None = None
+    memory_total_mib: int | None = None
+    memory_free_mib: int | None = None
+    compute_mode: str | None = None
+
+
+@dataclass(frozen=True)
+class GpuProcess(Record):
+    """A process that holds GPU memory. Memory in MiB."""
+
+    pid: int | None = None
+    name: str | None = None
+    memory_mib: int | None = None
+    gpu: int | None = None
+
+
+@dataclass(frozen=True)
+class BuiltFor(Record):
+    """What the installed TensorFlow was compiled for (tensorflow/python/platform/build_info.py)."""
+
+    cuda: str | None = None
+    cudnn: str | None = None
+    compute_capabilities: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Library(Record):
+    """A shared library of CUDA that TensorFlow opens by name: the file that the loader would take."""
+
+    name: str
+    """Such as `libcudnn.so.9`: the name that TensorFlow asks for."""
+    path: str | None = None
+    """None: found nowhere."""
+    version: str | None = None
+    provider: str | None = None
+    """Where it comes from: `nvidia-cudnn-cu12`, `LD_LIBRARY_PATH`, `ldconfig` ..."""
+    searched: tuple[str, ...] = ()
+    """Folders that were looked in, where it is missing."""
+
+
+@dataclass(frozen=True)
+class Facts(Record):
+    """What is true on this machine, gathered without importing TensorFlow and without starting CUDA.
+
+    All keys are optional. What could not be found out stands in `unknown`, with the reason.
+    """
+
+    tensorflow: str | None = None
+    """Version of the installed TensorFlow, e.g. `2.21.0`."""
+    tensorflow_distribution: str | None = None
+    """The flavour: `tensorflow`, `tensorflow-cpu`, `tf-nightly` ..."""
+    tensorflow_path: str | None = None
+    """The folder of the installed package."""
+    is_cuda_build: bool | None = None
+    python: str | None = None
+    platform: str | None = None
+    """linux, macos, windows, wsl, docker, colab or jetson."""
+    driver: str | None = None
+    """Version of the NVIDIA driver, e.g. `555.42.06`."""
+    driver_cuda: str | None = None
+    """The newest CUDA version that the driver supports."""
+    cuda: str | None = None
+    """CUDA runtime (libcudart) found here."""
+    cudnn: str | None = None
+    """cuDNN found here."""
+    built_for: BuiltFor | None = None
+    gpus: tuple[Gpu, ...] = ()
+    """All GPUs of the machine, whatever CUDA_VISIBLE_DEVICES says."""
+    visible_gpus: tuple[int, ...] | None = None
+    """Positions in `gpus` that CUDA_VISIBLE_DEVICES leaves visible, in CUDA's order; None: unknown."""
+    gpu_processes: tuple[GpuProcess, ...] = ()
+    memory_growth: bool | None = None
+    libraries: tuple[Library, ...] = ()
+    device_files: tuple[str, ...] = ()
+    """/dev/nvidia0 and the like."""
+    environment: dict[str, str] = field(default_factory=dict)
+    """The environment variables that matter to TensorFlow on a GPU; no others."""
+    ci: str | None = None
+    """`github`, `gitlab`, `jenkins`, `azure` ... or None."""
+    unknown: dict[str, str] = field(default_factory=dict)
+    """Name of a fact (`nvml`, `driver`, ...) -> why it is unknown, as a sentence."""
+
+    @property
+    def visible(self) -> tuple[Gpu, ...]:
+        """The GPUs that CUDA would show, in its order."""
+        if self.visible_gpus is None:
+            return self.gpus
+        return tuple(self.gpus[position] for position in self.visible_gpus if position < len(self.gpus))
+
+
+# ------------------------------------------------------------------------------------- findings, diagnoses
+
+
+@dataclass(frozen=True)
+class EvidenceLine(Record):
+    """A quoted piece of evidence and where it came from."""
+
+    text: str
+    origin: str = ""
+    """`exception`, `standard error`, `facts`, `preflight` ..., as a reader would call it."""
+    line: int | None = None
+
+
+@dataclass(frozen=True)
+class Help(Record):
+    """One piece of advice. `sure`: it holds for this failure; else it is worth a try."""
+
+    text: str
+    sure: bool = True
+
+
+@dataclass(frozen=True)
+class Diagnosis(Record):
+    """Why a test failed: the likely cause, what shows it, and what to do."""
+
+    cause: str
+    category: Category
+    confidence: Confidence
+    summary: str
+    """One sentence that stands alone and holds no advice."""
+    evidence: tuple[EvidenceLine, ...] = _always()
+    note: str | None = None
+    help: tuple[Help, ...] = _always()
+    alternatives: tuple[str, ...] = _always()
+    """Ids of other causes that fit the same evidence, likeliest first."""
+
+
+@dataclass(frozen=True)
+class Finding(Record):
+    """A fault (or a remark) of the machine or its installation, found without a failing test."""
+
+    summary: str
+    severity: Severity = "error"
+    cause: str | None = None
+    category: Category = "environment"
+    evidence: tuple[EvidenceLine, ...] = _always()
+    help: tuple[Help, ...] = _always()
+
+
+# ------------------------------------------------------------------------------------------------ preflight
+
+
+@dataclass(frozen=True)
+class Check(Record):
+    """A check of the preflight: a name and the function that the child imports and calls.
+
+    `run` is an import string `package.module:function`; see `pytest_tfgpu.preflight.api` for what it is given.
+    """
+
+    name: str
+    run: str
+    summary: str = ""
+    dtypes: tuple[str, ...] = ()
+    """Names of the data types whose support a pass of this check proves (`float16`)."""
+
+
+@dataclass(frozen=True)
+class CheckResult(Record):
+    """How one check ended on one device."""
+
+    name: str
+    outcome: Outcome
+    seconds: float | None = None
+    max_error: float | None = None
+    """Largest relative error against the NumPy reference; None where nothing is compared."""
+    tolerance: float | None = None
+    cause: str | None = None
+    """Id of the cause, where the check failed and one is known."""
+    message: str | None = None
+    """One sentence: what went wrong."""
+    diagnosis: Diagnosis | None = None
+    details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class GpuChecks(Record):
+    """The checks of one device. On the CPU `index` is None and the name is `CPU`."""
+
+    index: int | None = None
+    uuid: str | None = None
+    name: str | None = None
+    checks: tuple[CheckResult, ...] = _always()
+
+    @property
+    def usable(self) -> bool:
+        """Whether every check passed."""
+        return bool(self.checks) and all(check.outcome == "passed" for check in self.checks)
+
+
+@dataclass(frozen=True)
+class Preflight(Record):
+    """The verdict of a preflight and what led to it."""
+
+    verdict: Status
+    reason: str | None = None
+    """One sentence, for each verdict but `ok`."""
+    cause: str | None = None
+    device: Literal["gpu", "cpu"] = "gpu"
+    seconds: float | None = None
+    gpus: tuple[GpuChecks, ...] = _always()
+    findings: tuple[Finding, ...] = _always()
+    tensorflow: str | None = None
+    """The version that the child imported."""
+    cudnn_loaded: str | None = None
+    """The version that the cuDNN loaded in the child gives of itself, where it was loaded."""
+    stderr: tuple[str, ...] = ()
+    """The last lines of the child's standard error, capped."""
+
+
+# --------------------------------------------------------------------------------------------------- report
+
+
+@dataclass(frozen=True)
+class TestResult(Record):
+    """One test of the session."""
+
+    __test__ = False
+
+    nodeid: str
+    outcome: str
+    phase: str = "call"
+    started: float | None = None
+    seconds: float | None = None
+    worker: str | None = None
+    gpu: int | None = None
+    cause: str | None = None
+
+
+@dataclass(frozen=True)
+class TestDiagnosis(Diagnosis):
+    """A diagnosis and the test (or module) that it belongs to."""
+
+    __test__ = False
+
+    nodeid: str = ""
+    phase: str = "call"
+    """setup, call, teardown or collect."""
+
+
+@dataclass(frozen=True)
+class CauseCount(Record):
+    """The failures that share a cause."""
+
+    id: str
+    count: int
+    nodeids: tuple[str, ...] = _always()
+
+
+@dataclass(frozen=True)
+class Skip(Record):
+    """A test that was skipped (or failed, with `--tfgpu-strict`) for an unmet requirement."""
+
+    nodeid: str
+    requirement: str
+    required: str
+    found: str
+
+
+@dataclass(frozen=True)
+class Report(Record):
+    """What a session has to say: the JSON report of schema 1, and what every other report is made from."""
+
+    tfgpu: str
+    started: str
+    """ISO 8601, UTC."""
+    seconds: float
+    complete: bool
+    exit_status: int | None
+    facts: Facts
+    preflight: Preflight
+    outcomes: dict[str, int] = field(default_factory=dict, metadata={"always": True})
+    tests: tuple[TestResult, ...] = _always()
+    diagnoses: tuple[TestDiagnosis, ...] = _always()
+    causes: tuple[CauseCount, ...] = _always()
+    skips: tuple[Skip, ...] = _always()
+    problems: tuple[str, ...] = ()
+    """Defects of the plugin itself during the session, one line each."""
+    schema: int = field(default=1, metadata={"always": True})
