@@ -1,0 +1,80 @@
+r"""The JSON report, schema 1: what other tools read.
+
+One line per test, diagnosis and so on: a report can be compared line by line, and is written in pieces, never held
+as a whole. The text is plain ASCII: control characters and what is not ASCII are escapes, `</` is `<\/`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+from pytest_tfgpu.model import Record, Report, TestDiagnosis
+
+_HEAD = ("schema", "tfgpu", "started", "seconds", "complete", "exit_status")
+_FIRST = (*_HEAD, "facts", "preflight", "outcomes")
+_ROWS = ("tests", "diagnoses", "causes", "skips")
+
+_SURROGATES = re.compile(r"\\\\|\\ud[89ab]..\\ud[cdef]..|\\u(d[89a-f]..)")
+
+
+def render(report: Report) -> Iterator[str]:
+    r"""Yield the report as JSON of schema 1, in pieces.
+
+    Lone surrogates, which strict parsers refuse, become text (`\udc80`); nan and inf, which JSON lacks, null.
+    """
+    rest = [field.name for field in fields(report) if field.name not in _FIRST + _ROWS]
+    separator = "{\n"
+    for name in (*_FIRST, *_ROWS, *rest):
+        value = getattr(report, name)
+        if name in rest and not value:
+            continue
+        yield f"{separator}{dumps(name)}: "
+        yield from _rows(value) if isinstance(value, tuple) else (dumps(value),)
+        separator = ",\n"
+    yield "\n}\n"
+
+
+def dumps(value: object) -> str:
+    """Return records or plain data as one line of JSON, safe in a log, a terminal and a `<script>`."""
+    try:
+        text = json.dumps(_plain(value), allow_nan=False, default=str)
+    except ValueError:
+        text = json.dumps(_finite(_plain(value)), allow_nan=False, default=str)
+    if "\\ud" in text:
+        text = _SURROGATES.sub(_legible, text)
+    return text.replace("</", "<\\/").replace("<!", "\\u003c!")
+
+
+def _rows(values: tuple[Any, ...]) -> Iterator[str]:
+    separator = "[\n"
+    for value in values:
+        yield separator
+        yield dumps(value)
+        separator = ",\n"
+    yield "\n]" if values else "[]"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, TestDiagnosis):
+        data = value.to_json()
+        return {"nodeid": data.pop("nodeid"), "phase": data.pop("phase"), **data}
+    return value.to_json() if isinstance(value, Record) else value
+
+
+def _legible(match: re.Match[str]) -> str:
+    return f"\\\\u{match[1]}" if match[1] else match[0]
+
+
+def _finite(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

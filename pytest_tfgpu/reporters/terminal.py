@@ -1,0 +1,240 @@
+"""Lines for a terminal: the facts in pytest's header, the preflight's table, causes and skips at the end.
+
+The functions return plain lines and print nothing. `markup` colours a text: it is given the text and a style as
+pytest's terminal writer knows them (`green`, `red`, `yellow`).
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Sequence
+
+from pytest_tfgpu.model import CheckResult, Diagnosis, EvidenceLine, Facts, Finding, Help, Preflight, Report
+from pytest_tfgpu.reporters.groups import Group, cause_groups, skip_groups
+from pytest_tfgpu.reporters.text import (
+    clean,
+    count,
+    device_name,
+    duration,
+    error_text,
+    guard,
+    short_device_name,
+    verdict,
+)
+
+Markup = Callable[[str, str], str]
+
+_OUTCOME_STYLES = {"passed": "green", "not-run": "yellow"}
+_VERDICT_STYLES = {"ok": "green", "absent": "yellow"}
+_NODEIDS = 5
+"""Tests that are named per cause."""
+_SUMMARIES = 3
+"""Different wordings that are shown per cause."""
+_EVIDENCE = 3
+"""Quoted lines per failed check."""
+_NARROWEST = 12
+"""Columns that the name of a device keeps."""
+
+
+def header_line(facts: Facts, *, ascii_only: bool = False) -> str:
+    """Return the facts in one line, for pytest's header."""
+    parts = [_tensorflow(facts)]
+    built_for = facts.built_for
+    for name, found, wanted in (
+        ("CUDA", facts.cuda, built_for.cuda if built_for else None),
+        ("cuDNN", facts.cudnn, built_for.cudnn if built_for else None),
+    ):
+        if found or wanted:
+            built = f" (built for {wanted})" if wanted else ""
+            parts.append(f"{name} {found or 'not found'}{built}")
+    if facts.driver:
+        parts.append(f"driver {facts.driver}")
+    parts.append(_gpus(facts))
+    return clean(f"tfgpu: {', '.join(parts)}", ascii_only=ascii_only)
+
+
+def _tensorflow(facts: Facts) -> str:
+    if facts.tensorflow is None:
+        return "TensorFlow unknown" if "tensorflow" in facts.unknown else "no TensorFlow"
+    remarks = [facts.tensorflow_distribution] if facts.tensorflow_distribution else []
+    if facts.is_cuda_build is False:
+        remarks.append("built without CUDA")
+    return f"TensorFlow {facts.tensorflow}" + (f" ({', '.join(remarks)})" if remarks else "")
+
+
+def _gpus(facts: Facts) -> str:
+    if not facts.gpus:
+        return "GPUs unknown" if facts.device_files else "no GPU"
+    visible = facts.visible
+    names: dict[str, int] = {}
+    for gpu in visible or facts.gpus:
+        name = gpu.name or "unnamed GPU"
+        names[name] = names.get(name, 0) + 1
+    listed = ", ".join(name if number == 1 else f"{number} x {name}" for name, number in names.items())
+    if len(visible) == len(facts.gpus):
+        return listed
+    return f"{len(visible)} of {count(len(facts.gpus), 'GPU')} visible ({listed})"
+
+
+def preflight_lines(
+    preflight: Preflight, *, width: int, markup: Markup | None = None, ascii_only: bool = False
+) -> list[str]:
+    """Return the verdict, the table of checks, and what is to be said about those that didn't pass.
+
+    Nothing where no preflight was asked for.
+    """
+    paint = markup or _plain
+    sentence = verdict(preflight)
+    if not sentence:
+        return []
+    style = _VERDICT_STYLES.get(preflight.verdict, "red")
+    lines = [paint(line, style) for line in _wrapped(sentence, width, "")]
+    lines += _table(preflight, width, paint)
+    told = {clean(preflight.reason or "")}
+    for subject, message, entry in _explained(preflight):
+        lines += _explanation(subject, message, entry, told, width)
+    for finding in preflight.findings:
+        subject = "" if finding.severity == "error" else finding.severity
+        lines += _explanation(subject, clean(finding.summary), finding, told, width)
+    return _finished(lines, ascii_only)
+
+
+def _table(preflight: Preflight, width: int, paint: Markup) -> list[str]:
+    rows = []
+    for gpu in preflight.gpus:
+        name = device_name(gpu)
+        for check in gpu.checks:
+            outcome = check.outcome.replace("-", " ")
+            rows.append((name, clean(check.name), outcome, duration(check.seconds), error_text(check)))
+            name = ""
+    if not rows:
+        return []
+    title = "device" if preflight.device == "cpu" else "GPU"
+    rows.insert(0, (title, "check", "outcome", "time", "error / tolerance"))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    if not any(row[4] for row in rows[1:]):
+        widths[4] = -2
+    widths[0] = min(widths[0], max(width - sum(widths[1:]) - 8, _NARROWEST))
+    lines: list[str] = []
+    for row in rows:
+        name = row[0] if len(row[0]) <= widths[0] else f"{row[0][: widths[0] - 3]}..."
+        outcome = row[2].ljust(widths[2])
+        if lines:
+            outcome = paint(outcome, _OUTCOME_STYLES.get(row[2].replace(" ", "-"), "red"))
+        cells = [name.ljust(widths[0]), row[1].ljust(widths[1]), outcome, row[3].rjust(widths[3])]
+        if widths[4] > 0:
+            cells.append(row[4].rjust(widths[4]) if row[4] else "")
+        lines.append("  ".join(cells).rstrip())
+    return lines
+
+
+def _explained(preflight: Preflight) -> list[tuple[str, str, Diagnosis | None]]:
+    """Return check and devices, message and diagnosis of what went wrong; equal ones once."""
+    found: dict[tuple[str, str], tuple[list[str], CheckResult]] = {}
+    for gpu in preflight.gpus:
+        for check in gpu.checks:
+            message = check.diagnosis.summary if check.diagnosis else check.message
+            if check.outcome not in ("passed", "not-run") and message:
+                names, _ = found.setdefault((check.name, message), ([], check))
+                names.append(short_device_name(gpu))
+    return [
+        (f"{clean(name)} on {', '.join(names)}", clean(message), check.diagnosis)
+        for (name, message), (names, check) in found.items()
+    ]
+
+
+def _explanation(
+    subject: str, message: str, entry: Diagnosis | Finding | None, told: set[str], width: int
+) -> list[str]:
+    """Return a message with its evidence and help; what was told before is left out."""
+    details = []
+    if entry is not None:
+        details = [*map(_quote, entry.evidence[:_EVIDENCE]), *map(_advice, entry.help)]
+    title = ": ".join(text for text in (subject, message) if text and text not in told)
+    details = [text for text in details if text not in told]
+    if message in told and not details:
+        return []
+    told.update((message, *details))
+    if title == subject and title:
+        title += ":"
+    lines = _wrapped(title, width, "")
+    for text in details:
+        lines += _wrapped(text, width, "  ")
+    return lines
+
+
+def _quote(quote: EvidenceLine) -> str:
+    return f"{clean(quote.origin) or 'evidence'}: {clean(quote.text)}"
+
+
+def _advice(help: Help) -> str:
+    return f"help: {clean(help.text)}" if help.sure else f"worth a try: {clean(help.text)}"
+
+
+def causes_lines(report: Report, width: int, *, ascii_only: bool = False) -> list[str]:
+    """Return the failures by cause, under a title line such as `3 tests, one cause`; nothing without any."""
+    groups = cause_groups(report)
+    if not groups:
+        return []
+    nodeids = {nodeid for group in groups for nodeid in group.nodeids}
+    total = Group("", len(nodeids) or sum(group.count for group in groups), tuple(nodeids), ())
+    lines = [f"{total.size}, {'one cause' if len(groups) == 1 else count(len(groups), 'cause')}"]
+    for group in groups:
+        lines += _wrapped(f"{clean(group.cause)}: {group.size}", width, "")
+        lines += _members(group, width)
+    return _finished(lines, ascii_only)
+
+
+def _members(group: Group, width: int) -> list[str]:
+    lines: list[str] = []
+    left = _NODEIDS
+    summaries = group.summaries
+    for summary in list(summaries)[:_SUMMARIES]:
+        lines += _wrapped(clean(summary), width, "  ")
+        named = list(dict.fromkeys(diagnosis.nodeid for diagnosis in summaries[summary]))[:left]
+        lines += [f"    {clean(nodeid)}" for nodeid in named]
+        left -= len(named)
+    if not summaries:
+        named = list(group.nodeids[:_NODEIDS])
+        lines += [f"    {clean(nodeid)}" for nodeid in named]
+        left -= len(named)
+    more = group.count - (_NODEIDS - left)
+    if more > 0:
+        lines.append(f"    and {more} more")
+    return lines
+
+
+def skips_lines(report: Report, width: int, *, ascii_only: bool = False) -> list[str]:
+    """Return the unmet requirements with their number of tests, under a title line; nothing without any."""
+    groups = skip_groups(report)
+    if not groups:
+        return []
+    tests = len({nodeid for group in groups for nodeid in group.nodeids})
+    lines = [f"{count(tests, 'test')} with unmet requirements"]
+    digits = len(str(len(groups[0].nodeids)))
+    for group in groups:
+        number = str(len(group.nodeids)).rjust(digits)
+        text = f"{clean(group.requirement)}: {clean(group.required)} required, found {clean(group.found)}"
+        lines += _wrapped(f"[{number}] {text}", width, "", hanging=digits + 3)
+    return _finished(lines, ascii_only)
+
+
+def _wrapped(text: str, width: int, indent: str, hanging: int = 2) -> list[str]:
+    return textwrap.wrap(
+        text,
+        max(width, 20),
+        initial_indent=indent,
+        subsequent_indent=indent + " " * hanging,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def _finished(lines: Sequence[str], ascii_only: bool) -> list[str]:
+    if ascii_only:
+        lines = [line.encode("ascii", "backslashreplace").decode() for line in lines]
+    return guard(lines)
+
+
+def _plain(text: str, _style: str) -> str:
+    return text

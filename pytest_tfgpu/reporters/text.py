@@ -1,0 +1,95 @@
+"""Words and lines that more than one reporter needs; makes text from tests and libraries fit to be shown."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_tfgpu.model import CheckResult, GpuChecks, Preflight
+
+LONGEST = 2000
+"""Characters of one quoted text that are shown; the JSON report holds it whole."""
+
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)|\x1b[ -/]?[0-~]"
+)
+_SPACE = re.compile(r"[ \t\n\r\f\v]+")
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
+)
+_COMMANDS = re.compile(r"##(?=\[|vso\[|teamcity\[)", re.IGNORECASE)
+
+
+def clean(text: str, *, longest: int = LONGEST, ascii_only: bool = False) -> str:
+    r"""Return `text` on one line: without terminal escape sequences, other control characters as `\x00`.
+
+    Beyond `longest` characters it is cut off. What a CI system would take for a command is broken up.
+    """
+    text = _ESCAPES.sub("", text[: 4 * longest])
+    text = _UNPRINTABLE.sub(_escape, _SPACE.sub(" ", text).strip())
+    text = _COMMANDS.sub("# #", text)
+    if len(text) > longest:
+        text = text[: longest - 3] + "..."
+    return text.encode("ascii", "backslashreplace").decode() if ascii_only else text
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+
+
+def guard(lines: Iterable[str]) -> list[str]:
+    """Return `lines` such that none can be a workflow command (`::error::`), which may be indented."""
+    return [line.replace("::", "\\::", 1) if line.lstrip().startswith("::") else line for line in lines]
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 test`, `2 tests`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def duration(seconds: float | None) -> str:
+    """Return seconds as a person reads them: `0.31 s`, `12.4 s`, `2 min 05 s`; nothing for None."""
+    if seconds is None or not 0 <= seconds < 1e9:
+        return ""
+    if seconds < 59.95:
+        return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def error_text(check: CheckResult) -> str:
+    """Return the largest error of a check against its tolerance, `1.2e-07 / 1.0e-05`; nothing if unknown."""
+    if check.max_error is None:
+        return ""
+    numbers = (check.max_error, check.tolerance)
+    return " / ".join(f"{number:.1e}" if number else "0" for number in numbers if number is not None)
+
+
+def device_name(gpu: GpuChecks) -> str:
+    """Return `0 NVIDIA H100`, or `CPU`."""
+    parts = ("" if gpu.index is None else str(gpu.index), gpu.name or "")
+    return clean(" ".join(filter(None, parts)), longest=200) or "GPU"
+
+
+def short_device_name(gpu: GpuChecks) -> str:
+    """Return `GPU 0`, or `CPU`."""
+    return device_name(gpu) if gpu.index is None else f"GPU {gpu.index}"
+
+
+def verdict(preflight: Preflight) -> str:
+    """Return the verdict in one sentence, `GPU ok: 6 checks passed on 1 GPU in 4.10 s`; nothing if unasked."""
+    reason = clean(preflight.reason or "")
+    if preflight.verdict == "not-asked":
+        return ""
+    title = f"{preflight.device.upper()} {preflight.verdict}"
+    if preflight.verdict != "ok":
+        return f"{title}: {reason}" if reason else title
+    checks = [check for gpu in preflight.gpus for check in gpu.checks]
+    passed = sum(check.outcome == "passed" for check in checks)
+    total = count(passed, "check") if passed == len(checks) else f"{passed} of {count(len(checks), 'check')}"
+    where = "" if preflight.device == "cpu" else f" on {count(len(preflight.gpus), 'GPU')}"
+    took = f" in {duration(preflight.seconds)}" if duration(preflight.seconds) else ""
+    return f"{title}: {total} passed{where}{took}" + (f". {reason}" if reason else "")
