@@ -1,0 +1,121 @@
+"""Explained failures: a test, fixture or test module that TensorFlow failed gets the likely cause in its report."""
+
+from __future__ import annotations
+
+import doctest
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_tfgpu import _compat
+from pytest_tfgpu.session import Session, attach
+
+if TYPE_CHECKING:
+    from pytest_tfgpu.diagnosis.evidence import Evidence
+    from pytest_tfgpu.knowledge.catalog import Catalog
+    from pytest_tfgpu.model import Diagnosis
+
+SECTION = "tfgpu: likely cause"
+_LOG_LINES = 400
+
+
+class Failures:
+    """Looks at failures only; what it adds never changes an outcome."""
+
+    def __init__(self, config: pytest.Config, session: Session) -> None:
+        self._config = config
+        self._session = session
+        self._catalog: Catalog | None = None
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if call.excinfo is not None and report.outcome == "failed":
+            with self._session.guard("explaining a failure"):
+                diagnosis = self._explain(call.excinfo.value, report)
+                if diagnosis is not None:
+                    prop = ("tfgpu_cause", diagnosis.cause)
+                    item.user_properties.append(prop)
+                    report.user_properties.append(prop)
+        return report
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        report = yield
+        if report.outcome == "failed":
+            with self._session.guard("explaining a failure"):
+                call = getattr(report, "call", None)
+                if call is not None and call.excinfo is not None:
+                    self._explain(call.excinfo.value, report)
+        return report
+
+    def _explain(
+        self, error: BaseException, report: pytest.TestReport | pytest.CollectReport
+    ) -> Diagnosis | None:
+        diagnosis = getattr(error, "tfgpu_diagnosis", None)
+        seen = None
+        if diagnosis is None:
+            seen = self._evidence(_inside(error), report)
+            diagnosis = None if seen is None else self._diagnose(seen)
+        if diagnosis is None:
+            return None
+        from pytest_tfgpu.diagnosis.render import render
+
+        text = "\n".join(render(diagnosis, width=_compat.terminal_width(self._config)))
+        _compat.add_section(report, SECTION, text)
+        attach(report, diagnosis=diagnosis.to_json())
+        if seen is not None:
+            with self._session.guard("a pytest_tfgpu_diagnosis hook"):
+                self._config.hook.pytest_tfgpu_diagnosis(
+                    diagnosis=diagnosis, evidence=seen, facts=self._session.facts
+                )
+        return diagnosis
+
+    def _evidence(
+        self, error: BaseException, report: pytest.TestReport | pytest.CollectReport
+    ) -> Evidence | None:
+        from pytest_tfgpu.diagnosis import evidence
+
+        if not evidence.is_relevant(error):
+            return None
+        return evidence.from_exception(error, log=_captured(report))
+
+    def _diagnose(self, seen: Evidence) -> Diagnosis | None:
+        from pytest_tfgpu.diagnosis.engine import diagnose
+
+        if self._catalog is None:
+            self._catalog = self._load_catalog()
+        return diagnose(seen, self._session.facts, self._catalog)
+
+    def _load_catalog(self) -> Catalog:
+        """Return the built-in causes with those of other plugins; a faulty one costs only those others."""
+        from pytest_tfgpu.knowledge.catalog import load
+
+        with self._session.guard("a pytest_tfgpu_causes hook"):
+            given = _compat.contributions(self._config, "pytest_tfgpu_causes")
+            return load().extended((name, causes) for name, causes in given.items() if name != _compat.OURS)
+        return load()
+
+
+def _inside(error: BaseException) -> BaseException:
+    """Return the exception that a doctest example raised, else the error itself."""
+    if isinstance(error, doctest.UnexpectedException):
+        return error.exc_info[1]
+    for failure in getattr(error, "failures", ()):
+        if isinstance(failure, doctest.UnexpectedException):
+            return failure.exc_info[1]
+    return error
+
+
+def _captured(report: pytest.TestReport | pytest.CollectReport) -> list[str]:
+    """Return the last lines that the test wrote to standard error, TensorFlow's log among them."""
+    lines: list[str] = []
+    for name, text in report.sections:
+        if name.startswith("Captured stderr"):
+            lines += text[-200_000:].splitlines()[-_LOG_LINES:]
+    return lines[-_LOG_LINES:]

@@ -1,0 +1,132 @@
+"""The gate: tests whose requirements this machine doesn't meet are skipped, with what was found and required."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from typing import Any
+
+import pytest
+
+from pytest_tfgpu import _compat
+from pytest_tfgpu.features.machine import LocalMachine
+from pytest_tfgpu.features.marker_source import as_called, locate
+from pytest_tfgpu.markers import BY_NAME, NoGpu, Requirement, Unmet
+from pytest_tfgpu.session import Session, attach
+
+_UNMET = pytest.StashKey[dict[str, str]]()
+
+
+def build(mark: pytest.Mark) -> Requirement:
+    """Return the requirement that a mark stands for.
+
+    Raises TypeError or ValueError where its arguments are wrong.
+    """
+    return BY_NAME[mark.name](*mark.args, **mark.kwargs)
+
+
+class Gating:
+    """Looks for requirements while pytest collects, and sets up the gate where there is one."""
+
+    def __init__(self, config: pytest.Config, session: Session) -> None:
+        self._config = config
+        self._session = session
+        self._gate: Gate | None = None
+        self._sound: set[int] = set()
+        self._kept: list[pytest.Mark] = []
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_make_collect_report(
+        self, collector: pytest.Collector
+    ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        report = yield
+        if report.outcome == "passed":
+            with self._session.guard("checking requirement markers"):
+                errors = list(dict.fromkeys(self._errors(collector, report.result)))
+                if errors:
+                    _compat.fail_collection(report, "\n\n".join(errors))
+        return report
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        if self._gate is None and any(mark.name in BY_NAME for item in items for mark in item.own_markers):
+            self._open_gate()
+
+    def _errors(
+        self, collector: pytest.Collector, nodes: Iterable[pytest.Item | pytest.Collector]
+    ) -> Iterable[str]:
+        for node in (collector, *nodes):
+            for mark in node.own_markers:
+                if mark.name in BY_NAME and id(mark) not in self._sound:
+                    self._open_gate()
+                    try:
+                        requirement = build(mark)
+                        self._gate_known(requirement)
+                    except (TypeError, ValueError) as error:
+                        yield _error_text(node, mark, error)
+                    else:
+                        self._sound.add(id(mark))
+                        self._kept.append(mark)
+
+    def _open_gate(self) -> None:
+        if self._gate is None:
+            self._gate = Gate(self._config, self._session)
+            self._config.pluginmanager.register(self._gate, "tfgpu-gate")
+
+    def _gate_known(self, requirement: Requirement) -> None:
+        assert self._gate is not None
+        self._gate.machine.expect(requirement)
+
+
+def _error_text(node: pytest.Item | pytest.Collector, mark: pytest.Mark, error: Exception) -> str:
+    path, line, written = locate(node, mark)
+    where = path if line is None else f"{path}:{line}"
+    return f"{where}: wrong arguments of a marker: {written}\n{mark.name}: {error}"
+
+
+class Gate:
+    """Asks the requirements of each test before its fixtures are set up."""
+
+    def __init__(self, config: pytest.Config, session: Session) -> None:
+        self._session = session
+        self.machine = LocalMachine(config, session)
+        self._answers: dict[str, Unmet | None] = {}
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        for mark in item.iter_markers():
+            if mark.name in BY_NAME:
+                unmet = self._ask(mark)
+                if unmet is not None:
+                    self._turn_away(item, as_called(mark), mark.name, unmet)
+
+    def _ask(self, mark: pytest.Mark) -> Unmet | None:
+        key = as_called(mark)
+        if key not in self._answers:
+            try:
+                self._answers[key] = ask(build(mark), self.machine, key)
+            except (TypeError, ValueError) as error:
+                pytest.fail(f"wrong arguments of a marker: {key}: {error}", pytrace=False)
+        return self._answers[key]
+
+    def _turn_away(self, item: pytest.Item, written: str, name: str, unmet: Unmet) -> None:
+        item.stash[_UNMET] = {"requirement": name, "required": unmet.required, "found": unmet.found}
+        reason = f"{written}: found {unmet.found}"
+        if self._session.settings.strict:
+            pytest.fail(f"{reason} (--tfgpu-strict)", pytrace=False)
+        _compat.skip_at_item(reason)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        unmet = item.stash.get(_UNMET, None)
+        if unmet is not None and call.when == "setup":
+            attach(report, skip=unmet)
+        return report
+
+
+def ask(requirement: Requirement, machine: LocalMachine, written: str) -> Unmet | None:
+    """Ask a requirement; where no GPU can be used at all, this is what was found."""
+    try:
+        return requirement.ask(machine)
+    except NoGpu as error:
+        return Unmet(written, str(error))

@@ -1,0 +1,175 @@
+"""This machine as requirements and fixtures see it: facts, the GPUs a test can get, and checks on demand."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Literal
+
+import pytest
+
+from pytest_tfgpu import _compat
+from pytest_tfgpu.features import sharing
+from pytest_tfgpu.markers import NoGpu, Requirement
+
+if TYPE_CHECKING:
+    from pytest_tfgpu.model import Check, Facts, Gpu, Preflight
+    from pytest_tfgpu.preflight import Request
+    from pytest_tfgpu.session import Session
+
+
+def known_checks(config: pytest.Config) -> dict[str, Check]:
+    """Return every check that the hook knows, by name.
+
+    Raises BadHook where two providers give checks of one name, or where a provider gives something else.
+    """
+    from pytest_tfgpu.model import Check
+
+    checks: dict[str, Check] = {}
+    providers: dict[str, str] = {}
+    for provider, given in _compat.contributions(config, "pytest_tfgpu_checks").items():
+        for check in given:
+            if not isinstance(check, Check):
+                raise _compat.BadHook(f"pytest_tfgpu_checks of {provider}: expected a Check, got {check!r}")
+            if check.name in checks:
+                raise _compat.BadHook(f"check {check.name!r} is given by {providers[check.name]} and by {provider}")
+            checks[check.name], providers[check.name] = check, provider
+    return checks
+
+
+def request_for(config: pytest.Config, session: Session, names: Iterable[str]) -> Request | None:
+    """Return what the preflight's child is to do; None where there is no GPU that it could check.
+
+    Raises ValueError where there is no check of a name.
+    """
+    from pytest_tfgpu.environment.presence import presence
+    from pytest_tfgpu.preflight import Request
+
+    settings, facts = session.settings, session.facts
+    if settings.device == "gpu" and presence(facts).status == "absent":
+        return None
+    known = known_checks(config)
+    wanted = tuple(dict.fromkeys(names))
+    require_known(wanted, known)
+    return Request(
+        checks=tuple(known[name] for name in wanted),
+        device=settings.device,
+        gpus=facts.visible,
+        timeout=settings.preflight_timeout,
+        sys_path=tuple(sys.path),
+    )
+
+
+def require_known(names: Iterable[str], known: Iterable[str]) -> None:
+    """Raise ValueError where one of the names of checks isn't known."""
+    for name in names:
+        if name not in known:
+            raise ValueError(f"there is no check {name!r}, known are: {', '.join(sorted(known))}")
+
+
+class LocalMachine:
+    """What requirements ask (`pytest_tfgpu.markers.Machine`)."""
+
+    def __init__(self, config: pytest.Config, session: Session) -> None:
+        self._config = config
+        self._session = session
+        self._wanted: dict[str, None] = {}
+        self._checks: dict[str, Check] | None = None
+
+    @property
+    def device(self) -> Literal["gpu", "cpu"]:
+        """`gpu` or `cpu`, as `--tfgpu-device` says."""
+        return self._session.settings.device
+
+    @property
+    def facts(self) -> Facts:
+        """The facts of this machine."""
+        return self._session.facts
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        """The names of the checks that `--tfgpu-checks` asks for."""
+        return self._session.settings.checks
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        """Return the GPUs that TensorFlow could use here.
+
+        Raises NoGpu with the reason where there is none.
+        """
+        if self.device == "cpu":
+            raise NoGpu("the CPU only (--tfgpu-device=cpu)")
+        from pytest_tfgpu.environment.presence import presence
+
+        here = presence(self.facts)
+        preflight = self._session.preflight
+        if here.status == "absent":
+            raise NoGpu(f"no GPU. {here.reason}")
+        if preflight.verdict == "not-asked":
+            if here.status != "present":
+                raise NoGpu(f"no GPU that TensorFlow can use. {here.reason}")
+        elif self._session.settings.on_broken != "warn":
+            return self._usable(preflight)
+        return self.facts.visible
+
+    def _usable(self, preflight: Preflight) -> tuple[Gpu, ...]:
+        usable = {gpu.index for gpu in preflight.gpus if gpu.usable}
+        if not usable:
+            raise NoGpu(f"no GPU that TensorFlow can use. {preflight.reason or ''}".rstrip())
+        return tuple(gpu for gpu in self.facts.visible if gpu.index in usable)
+
+    def expect(self, requirement: Requirement) -> None:
+        """Note which checks a requirement needs.
+
+        Raises ValueError where no such check is known.
+        """
+        if not requirement.checks and not requirement.dtypes:
+            return
+        require_known(requirement.checks, self._known())
+        names = (*requirement.checks, *self.checks_of(requirement.dtypes))
+        self._wanted.update(dict.fromkeys(names))
+
+    def checks_of(self, dtypes: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the names of the checks that compute in these data types, one for each.
+
+        Raises ValueError where none computes in one of them.
+        """
+        by_type = {dtype: name for name, check in reversed(self._known().items()) for dtype in check.dtypes}
+        for dtype in dtypes:
+            if dtype not in by_type:
+                raise ValueError(f"no check computes in {dtype!r}, known are: {', '.join(sorted(by_type))}")
+        return tuple(by_type[dtype] for dtype in dtypes)
+
+    def checked(self) -> Preflight:
+        """Return the verdict of the checks; runs them where nobody has."""
+        session = self._session
+        if session.preflight.verdict == "not-asked":
+            if session.shared is None:
+                session.preflight = self._run_wanted()
+            else:
+                patience = session.settings.preflight_timeout * (1 + len(self.facts.visible))
+                session.preflight = sharing.once(session.shared, self._run_wanted, patience)
+        return session.preflight
+
+    def run_checks(self, names: Iterable[str]) -> Preflight:
+        """Run these checks now, in a child process, on every device that a test can get.
+
+        Raises ValueError where a name is unknown.
+        """
+        from pytest_tfgpu.preflight import judge, start
+
+        request = request_for(self._config, self._session, names)
+        run = None if request is None else start(request)
+        try:
+            answer = None if run is None else run.result()
+        finally:
+            if run is not None:
+                run.stop()
+        return judge(self.facts, answer, device=self.device, require=0)
+
+    def _run_wanted(self) -> Preflight:
+        return self.run_checks((*self.checks, *self._wanted))
+
+    def _known(self) -> dict[str, Check]:
+        if self._checks is None:
+            self._checks = known_checks(self._config)
+        return self._checks

@@ -1,0 +1,117 @@
+"""The preflight of a session: started first, judged before the first test, and where need be the session's end."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_tfgpu import _compat
+from pytest_tfgpu.features import sharing
+from pytest_tfgpu.features.machine import request_for
+from pytest_tfgpu.features.progress import Progress
+from pytest_tfgpu.session import Session
+
+if TYPE_CHECKING:
+    from pytest_tfgpu.model import Preflight
+    from pytest_tfgpu.preflight import Answer, Run
+
+ABSENT = 69
+"""Exit status: GPUs were required, and there are none or too few (EX_UNAVAILABLE of sysexits.h)."""
+
+UNUSABLE = 70
+"""Exit status: a GPU is there, and TensorFlow can't use it (EX_SOFTWARE of sysexits.h)."""
+
+_NO_TESTS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test", "cacheshow")
+
+
+def wanted(config: pytest.Config, session: Session) -> bool:
+    """Tell whether this process runs a preflight: asked for, not an xdist worker, and tests are going to run."""
+    return (
+        session.settings.preflight
+        and session.worker is None
+        and not any(config.getoption(option, None) for option in _NO_TESTS)
+    )
+
+
+class Startup:
+    """Registered in the process that the user started, where a preflight was asked for."""
+
+    def __init__(self, config: pytest.Config, session: Session) -> None:
+        self._config = config
+        self._session = session
+        self._run: Run | None = None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        with self._session.guard("starting the preflight"):
+            from pytest_tfgpu.preflight import start
+
+            request = request_for(self._config, self._session, self._session.settings.checks)
+            if request is not None:
+                self._run = start(request)
+                if self._session.settings.device == "gpu":
+                    self._wait(self._run)
+
+    def pytest_report_header(self) -> str | None:
+        from pytest_tfgpu.reporters.terminal import header_line
+
+        with self._session.guard("the header"):
+            return header_line(self._session.facts)
+        return None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        with self._session.guard("the preflight"):
+            self._session.preflight = self._judge()
+            if self._session.shared is not None:
+                sharing.leave(self._session.shared, self._session.preflight)
+            self._show(self._session.preflight)
+        status = self._exit_status(self._session.preflight)
+        if status is not None:
+            _compat.print_collection_errors(self._config)
+            pytest.exit(f"tfgpu preflight: {self._session.preflight.reason}", returncode=status)
+
+    def pytest_unconfigure(self) -> None:
+        if self._run is not None:
+            self._run.stop()
+
+    def _wait(self, run: Run) -> Answer:
+        progress = Progress(self._config)
+        try:
+            return run.result(progress.show)
+        finally:
+            progress.clear()
+
+    def _judge(self) -> Preflight:
+        from pytest_tfgpu.preflight import judge
+
+        settings = self._session.settings
+        answer = None if self._run is None else self._wait(self._run)
+        return judge(self._session.facts, answer, device=settings.device, require=settings.require)
+
+    def _show(self, preflight: Preflight) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        quiet = self._config.get_verbosity() < 0
+        if terminal is None or (quiet and preflight.verdict == "ok"):
+            return
+        from pytest_tfgpu.reporters.terminal import preflight_lines
+
+        width = _compat.terminal_width(self._config)
+        terminal.ensure_newline()
+        terminal.section("tfgpu preflight")
+        for line in preflight_lines(preflight, width=width, markup=None):
+            terminal.write_line(line)
+
+    def _exit_status(self, preflight: Preflight) -> int | None:
+        """Return the status with which the session ends here, None where it goes on."""
+        settings = self._session.settings
+        if preflight.verdict == "not-asked":
+            return UNUSABLE
+        if preflight.verdict == "absent":
+            return ABSENT if settings.require else None
+        if preflight.verdict == "unusable":
+            usable = sum(gpu.usable for gpu in preflight.gpus)
+            short = usable == 0 if settings.require == "all" else usable < settings.require
+            return UNUSABLE if short or settings.on_broken == "abort" else None
+        return None

@@ -1,0 +1,129 @@
+"""Which features are on, in which process, and what the processes hand to one another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_tfgpu import _compat
+from pytest_tfgpu.session import Session, get
+from pytest_tfgpu.settings import DEFAULT_CHECKS, BadSetting, own_environment
+
+if TYPE_CHECKING:
+    from pytest_tfgpu.reporters import Reporter, Target
+
+
+def register(config: pytest.Config, session: Session, handed: Mapping[str, Any] | None) -> None:
+    """Register the features that are on in this process.
+
+    `handed` is what the xdist controller gave this worker, None elsewhere. Raises BadSetting.
+    """
+    from pytest_tfgpu.features.gating import Gating
+
+    manager = config.pluginmanager
+    session.collect_facts = partial(collect_facts, config, session)
+    manager.register(Gating(config, session), "tfgpu-gating")
+    if session.settings.diagnose:
+        from pytest_tfgpu.features.failures import Failures
+
+        manager.register(Failures(config, session), "tfgpu-failures")
+    if handed is not None:
+        _join(config, session, handed)
+        return
+    _check_names(config, session)
+    from pytest_tfgpu.features import startup
+    from pytest_tfgpu.features.summary import Summary
+
+    manager.register(Summary(config, session, _targets(config, session)), "tfgpu-summary")
+    if startup.wanted(config, session):
+        manager.register(startup.Startup(config, session), "tfgpu-startup")
+
+
+def _join(config: pytest.Config, session: Session, handed: Mapping[str, Any]) -> None:
+    """Take up what the controller handed to this worker."""
+    from pytest_tfgpu.features import sharing
+
+    session.worker = str(config.workerinput["workerid"])  # type: ignore[attr-defined]
+    session.shared = Path(handed["shared"])
+    if session.settings.preflight:
+        session.read_verdict = partial(sharing.find, session.shared)
+    config.pluginmanager.register(Worker(config, session), "tfgpu-worker")
+
+
+class Worker:
+    """In an xdist worker: tells the controller at the end what went wrong in the plugin."""
+
+    def __init__(self, config: pytest.Config, session: Session) -> None:
+        self._config = config
+        self._session = session
+
+    def pytest_sessionfinish(self) -> None:
+        self._config.workeroutput["tfgpu"] = {"problems": self._session.problems}  # type: ignore[attr-defined]
+
+
+def hand_down(config: pytest.Config) -> dict[str, Any]:
+    """Return what an xdist worker gets to know, as plain data."""
+    from pytest_tfgpu.features import sharing
+
+    session = get(config)
+    if session.shared is None:
+        session.shared = sharing.make_folder()
+        config.add_cleanup(partial(sharing.remove_folder, session.shared))
+    return {"settings": session.settings.to_json(), "shared": str(session.shared)}
+
+
+def collect_facts(config: pytest.Config, session: Session) -> Any:
+    """Collect the facts of this machine and lay over them what `pytest_tfgpu_facts` hooks give."""
+    from pytest_tfgpu.environment import collect_facts as collect
+    from pytest_tfgpu.model import Facts
+
+    facts = collect()
+    for given in config.hook.pytest_tfgpu_facts():
+        with session.guard("a pytest_tfgpu_facts hook"):
+            facts = Facts.from_json({**facts.to_json(), **given})
+    return facts
+
+
+def _check_names(config: pytest.Config, session: Session) -> None:
+    """Find out before the session whether the checks exist that were asked for."""
+    if session.settings.checks == DEFAULT_CHECKS:
+        return
+    from pytest_tfgpu.features.machine import known_checks, require_known
+
+    try:
+        require_known(session.settings.checks, known_checks(config))
+    except (ValueError, _compat.BadHook) as error:
+        raise BadSetting(f"--tfgpu-checks: {error}") from None
+
+
+def _targets(config: pytest.Config, session: Session) -> list[tuple[Target, Reporter]]:
+    """Return the reports to write, found out before the session whether they can be."""
+    environment = own_environment()
+    on_github = environment.get("GITHUB_ACTIONS") == "true" and "GITHUB_STEP_SUMMARY" in environment
+    if not session.settings.report and not on_github:
+        return []
+    from pytest_tfgpu.reporters import Target, check_writable, find_reporter, parse_target
+
+    targets = [parse_target(text) for text in session.settings.report]
+    if on_github and not any(target.silences or target.format == "github" for target in targets):
+        targets.append(Target("github"))
+    try:
+        given = _compat.contributions(config, "pytest_tfgpu_reporters")
+    except _compat.BadHook as error:
+        raise BadSetting(str(error)) from None
+    reporters = [reporter for provider in given.values() for reporter in provider]
+    found = []
+    for target in targets:
+        if target.silences:
+            continue
+        try:
+            found.append((target, find_reporter(target, reporters)))
+            if target.path is not None:
+                check_writable(target.path)
+        except (ValueError, OSError) as error:
+            raise BadSetting(f"--tfgpu-report: {error}") from None
+    return found

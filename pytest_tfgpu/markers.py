@@ -1,0 +1,291 @@
+"""The requirements: one typed function per marker.
+
+Calling the function with a marker's arguments checks them; what it returns is asked, before the test, whether this
+machine meets the requirement. The `--markers` line is made from the signature and the docstring.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from packaging.specifiers import SpecifierSet
+
+    from pytest_tfgpu.model import Facts, Gpu, Preflight
+
+
+class Machine(Protocol):
+    """What a requirement may ask. Nothing here imports TensorFlow or starts CUDA in this process."""
+
+    @property
+    def device(self) -> str:
+        """`gpu` or `cpu`, as `--tfgpu-device` says."""
+
+    @property
+    def facts(self) -> Facts:
+        """The facts of this machine."""
+
+    def gpus(self) -> tuple[Gpu, ...]:
+        """Return the GPUs that TensorFlow could use here; raises NoGpu with the reason where there is none."""
+
+    def checked(self) -> Preflight:
+        """Return the verdict of the checks; runs them where nobody has."""
+
+    def checks_of(self, dtypes: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the names of the checks that compute in these data types."""
+
+
+class NoGpu(Exception):
+    """No usable GPU: the text says why, in words that follow "found"."""
+
+
+@dataclass(frozen=True)
+class Unmet:
+    """A requirement that this machine doesn't meet."""
+
+    required: str
+    found: str
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A requirement with its arguments, ready to be asked."""
+
+    ask: Callable[[Machine], Unmet | None]
+    checks: tuple[str, ...] = ()
+    """Names of checks that must be known to the preflight."""
+    dtypes: tuple[str, ...] = ()
+    """Data types that a check must compute in."""
+
+
+# ------------------------------------------------------------------------------------------- arguments
+
+_UNITS = {"b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+
+
+def size_mib(text: object) -> float:
+    """Return a size such as `8 GiB` in MiB.
+
+    Raises ValueError where it isn't one.
+    """
+    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*", text) if isinstance(text, str) else None
+    if match is None or match[2].lower() not in _UNITS:
+        raise ValueError(f"expected a size like '8 GiB', got {text!r}")
+    return float(match[1]) * _UNITS[match[2].lower()] / 2**20
+
+
+def _specifier(text: object, example: str) -> SpecifierSet:
+    from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+    if isinstance(text, str) and text.strip():
+        try:
+            return SpecifierSet(text)
+        except InvalidSpecifier:
+            pass
+    raise ValueError(f"expected a version specifier like {example!r}, got {text!r}")
+
+
+def _names(names: Iterable[object], what: str) -> tuple[str, ...]:
+    given = tuple(names)
+    if not given:
+        raise ValueError(f"expected at least one {what}")
+    for name in given:
+        if not isinstance(name, str) or not name:
+            raise ValueError(f"expected the name of a {what}, got {name!r}")
+    return tuple(str(name) for name in given)
+
+
+def _meets(version: str | None, wanted: SpecifierSet) -> bool:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        return version is not None and wanted.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return False
+
+
+# -------------------------------------------------------------------------------------------- requirements
+
+
+def requires_gpu(
+    count: int = 1,
+    *,
+    memory: str | None = None,
+    free_memory: str | None = None,
+    compute_capability: str | None = None,
+) -> Requirement:
+    """Skip the test unless TensorFlow can use `count` GPUs with this total and free memory and this capability."""
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise ValueError(f"count: expected a number of GPUs from 1 on, got {count!r}")
+    total = None if memory is None else size_mib(memory)
+    free = None if free_memory is None else size_mib(free_memory)
+    capability = None if compute_capability is None else _specifier(compute_capability, ">=7.0")
+    wishes = {"memory": memory, "free memory": free_memory, "compute capability": compute_capability}
+    with_ = ", ".join(f"{name} {wish}" for name, wish in wishes.items() if wish is not None)
+    required = f"{count} GPU{'s' * (count > 1)}" + (f" with {with_}" if with_ else "")
+
+    def fits(gpu: Gpu) -> bool:
+        return (
+            (total is None or (gpu.memory_total_mib or 0) >= total)
+            and (free is None or (gpu.memory_free_mib or 0) >= free)
+            and (capability is None or _meets(gpu.compute_capability, capability))
+        )
+
+    def ask(machine: Machine) -> Unmet | None:
+        gpus = machine.gpus()
+        fitting = sum(map(fits, gpus))
+        if fitting >= count:
+            return None
+        seen = "; ".join(_describe(gpu, memory=total is not None, free=free is not None) for gpu in gpus)
+        return Unmet(required, f"{len(gpus)} GPU{'s' * (len(gpus) != 1)} ({seen})")
+
+    return Requirement(ask)
+
+
+def _describe(gpu: Gpu, *, memory: bool, free: bool) -> str:
+    parts = [gpu.name or "unnamed"]
+    if gpu.compute_capability:
+        parts.append(f"compute capability {gpu.compute_capability}")
+    if memory:
+        parts.append("memory unknown" if gpu.memory_total_mib is None else f"{gpu.memory_total_mib} MiB")
+    if free:
+        parts.append(
+            "free memory unknown" if gpu.memory_free_mib is None else f"{gpu.memory_free_mib} MiB free"
+        )
+    return ", ".join(parts)
+
+
+def _library(facts: Facts, stem: str, version: str | None) -> str:
+    """Say what was found of a library: version, file and where it comes from."""
+    for library in facts.libraries:
+        if library.name.startswith(f"lib{stem}."):
+            if library.path is None:
+                return f"no {library.name}"
+            origin = f" from {library.provider}" if library.provider else ""
+            return f"{version or 'version unknown'} ({library.name}{origin})"
+    return version or facts.unknown.get(stem) or f"no lib{stem}"
+
+
+def requires_cudnn(version: str | None = None) -> Requirement:
+    """Skip the test unless the cuDNN that TensorFlow would load has this version (`">=9.1,<10"`)."""
+    wanted = None if version is None else _specifier(version, ">=9.1")
+
+    def ask(machine: Machine) -> Unmet | None:
+        machine.gpus()
+        found = machine.facts.cudnn
+        if found is not None and (wanted is None or _meets(found, wanted)):
+            return None
+        return Unmet(f"cuDNN {version or 'of any version'}", _library(machine.facts, "cudnn", found))
+
+    return Requirement(ask)
+
+
+def requires_cuda(version: str) -> Requirement:
+    """Skip the test unless the CUDA runtime that TensorFlow would load has this version (`">=12.3"`)."""
+    wanted = _specifier(version, ">=12.3")
+
+    def ask(machine: Machine) -> Unmet | None:
+        machine.gpus()
+        found = machine.facts.cuda
+        return (
+            None
+            if _meets(found, wanted)
+            else Unmet(f"CUDA {version}", _library(machine.facts, "cudart", found))
+        )
+
+    return Requirement(ask)
+
+
+def requires_driver(version: str) -> Requirement:
+    """Skip the test unless the NVIDIA driver has this version (`">=550"`)."""
+    wanted = _specifier(version, ">=550")
+
+    def ask(machine: Machine) -> Unmet | None:
+        machine.gpus()
+        found = machine.facts.driver
+        unknown = machine.facts.unknown.get("driver") or machine.facts.unknown.get("nvml") or "version unknown"
+        return None if _meets(found, wanted) else Unmet(f"driver {version}", found or unknown)
+
+    return Requirement(ask)
+
+
+def requires_tensorflow(version: str) -> Requirement:
+    """Skip the test unless the installed TensorFlow has this version (`">=2.18"`). Needs no GPU."""
+    wanted = _specifier(version, ">=2.18")
+
+    def ask(machine: Machine) -> Unmet | None:
+        found = machine.facts.tensorflow
+        return None if _meets(found, wanted) else Unmet(f"TensorFlow {version}", found or "no TensorFlow")
+
+    return Requirement(ask)
+
+
+def requires_dtype(*dtypes: str) -> Requirement:
+    """Skip the test unless a check of the preflight computed in each of these data types (`"float16"`)."""
+    names = _names(dtypes, "data type")
+
+    def ask(machine: Machine) -> Unmet | None:
+        return _failing(machine, machine.checks_of(names), f"data type {', '.join(names)}")
+
+    return Requirement(ask, dtypes=names)
+
+
+def requires_check(*checks: str) -> Requirement:
+    """Skip the test unless these checks of the preflight pass (`"conv2d"`)."""
+    names = _names(checks, "check")
+
+    def ask(machine: Machine) -> Unmet | None:
+        return _failing(machine, names, f"check {', '.join(names)}")
+
+    return Requirement(ask, checks=names)
+
+
+def _failing(machine: Machine, checks: tuple[str, ...], required: str) -> Unmet | None:
+    """Ask the checks that ran; each must have passed on every device that TensorFlow sees here."""
+    if machine.device == "gpu":
+        machine.gpus()
+    preflight = machine.checked()
+    if not preflight.gpus:
+        return Unmet(required, preflight.reason or "the checks could not be run")
+    for gpu in preflight.gpus:
+        results = {result.name: result for result in gpu.checks}
+        for name in checks:
+            result = results.get(name)
+            if result is None:
+                return Unmet(required, f"{name} was not among the checks that ran (--tfgpu-checks)")
+            if result.outcome != "passed":
+                where = "on the CPU" if gpu.index is None else f"on GPU {gpu.index}"
+                words = {"timeout": "timed out", "not-run": "was not run"}.get(result.outcome, result.outcome)
+                return Unmet(required, f"{name} {words} {where}" + (f": {result.message}" if result.message else ""))
+    return None
+
+
+MARKERS = (
+    requires_gpu,
+    requires_cudnn,
+    requires_cuda,
+    requires_driver,
+    requires_tensorflow,
+    requires_dtype,
+    requires_check,
+)
+BY_NAME = {marker.__name__: marker for marker in MARKERS}
+
+
+def marker_lines() -> list[str]:
+    """Return one line per marker, as `pytest --markers` shows them."""
+    lines = []
+    for marker in MARKERS:
+        signature = inspect.signature(marker).replace(return_annotation=inspect.Signature.empty)
+        bare = signature.replace(
+            parameters=[
+                parameter.replace(annotation=inspect.Parameter.empty)
+                for parameter in signature.parameters.values()
+            ]
+        )
+        lines.append(f"{marker.__name__}{bare}: {(marker.__doc__ or '').splitlines()[0]}")
+    return lines

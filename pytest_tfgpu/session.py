@@ -1,0 +1,95 @@
+"""The state of a session, in one place: what is known, what was judged, what went wrong in the plugin itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_tfgpu.settings import Settings
+
+if TYPE_CHECKING:
+    from pytest_tfgpu.model import Facts, Preflight
+
+ISSUES = "https://github.com/pytest-tfgpu/pytest-tfgpu/issues"
+
+
+@dataclass
+class Session:
+    """Everything that a session of pytest-tfgpu remembers. One per pytest process."""
+
+    settings: Settings
+    worker: str | None = None
+    """Name of the xdist worker (`gw0`), None elsewhere."""
+    shared: Path | None = None
+    """A folder that the processes of this session share on this host; None until one is needed."""
+    collect_facts: Callable[[], Facts] | None = None
+    """Gives the facts; None: those of `pytest_tfgpu.environment`."""
+    read_verdict: Callable[[], Preflight | None] | None = None
+    """Gives the verdict of a preflight that another process of this session ran."""
+    problems: list[str] = field(default_factory=list)
+    _facts: Facts | None = None
+    _preflight: Preflight | None = None
+
+    @property
+    def facts(self) -> Facts:
+        """What is true on this machine; collected when first asked for."""
+        if self._facts is None:
+            from pytest_tfgpu.environment import collect_facts
+
+            collect = self.collect_facts or collect_facts
+            self._facts = collect()
+        return self._facts
+
+    @property
+    def preflight(self) -> Preflight:
+        """The verdict of the preflight; `not-asked` where there was none so far."""
+        if self._preflight is None and self.read_verdict is not None:
+            self._preflight = self.read_verdict()
+        if self._preflight is None:
+            from pytest_tfgpu.model import Preflight
+
+            return Preflight("not-asked", device=self.settings.device)
+        return self._preflight
+
+    @preflight.setter
+    def preflight(self, preflight: Preflight) -> None:
+        self._preflight = preflight
+
+    @contextmanager
+    def guard(self, feature: str) -> Iterator[None]:
+        """Turn a defect of ours inside the block into one line of the report."""
+        try:
+            yield
+        except Exception as error:
+            self.problem(feature, error)
+
+    def problem(self, feature: str, error: BaseException) -> None:
+        """Note a defect of the plugin itself, once each."""
+        text = " ".join(str(error).split())[:300]
+        line = f"{feature} failed: {type(error).__name__}: {text}. No test result was changed. Please report it: {ISSUES}"
+        if line not in self.problems:
+            self.problems.append(line)
+
+
+KEY = pytest.StashKey[Session]()
+
+
+def get(config: pytest.Config) -> Session:
+    """Return the session of this pytest process."""
+    return config.stash[KEY]
+
+
+def payload(report: Any) -> dict[str, Any]:
+    """Return the plain data that a report of pytest carries for us, from a worker too; {} where there is none."""
+    data = getattr(report, "tfgpu", None)
+    return data if isinstance(data, dict) else {}
+
+
+def attach(report: Any, **data: Any) -> None:
+    """Put plain data on a report of pytest; it crosses xdist."""
+    report.tfgpu = {**payload(report), **data}

@@ -1,0 +1,340 @@
+"""The settings: one row each, from which the command line, the environment, the ini file and the help are made.
+
+A value comes from the command line, else the environment, else the ini file, else the default. A source replaces the
+one below it; nothing is merged.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+if TYPE_CHECKING:
+    import pytest
+
+IniKind = Literal["flag", "integer", "number", "text", "lines"]
+Device = Literal["gpu", "cpu"]
+OnBroken = Literal["abort", "skip", "warn"]
+
+DEFAULT_CHECKS = ("device", "memory", "matmul", "conv2d", "float16", "gather")
+
+
+class BadSetting(ValueError):
+    """A setting with a value that can't be used; the text names where it came from and what was expected."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of a session, resolved."""
+
+    preflight: bool = False
+    preflight_timeout: float = 120.0
+    require: int | Literal["all"] = 0
+    on_broken: OnBroken = "abort"
+    checks: tuple[str, ...] = DEFAULT_CHECKS
+    device: Device = "gpu"
+    diagnose: bool = True
+    strict: bool = False
+    report: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data, for an xdist worker."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Settings:
+        """Build the settings that `to_json` gave; lists become tuples again."""
+        known = {field.name for field in fields(cls)}
+        values: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in data.items()
+            if key in known
+        }
+        return cls(**values)
+
+
+# ---------------------------------------------------------------------------------------------- values
+
+
+def _flag(text: str) -> bool:
+    value = text.strip().lower()
+    if value in ("1", "true", "yes", "on", "y", "t"):
+        return True
+    if value in ("0", "false", "no", "off", "n", "f"):
+        return False
+    raise ValueError
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e7:
+        raise ValueError
+    return value
+
+
+def _count_or_all(text: str) -> int | str:
+    if text.strip().lower() == "all":
+        return "all"
+    if not text.strip().isascii() or int(text) < 0:
+        raise ValueError
+    return int(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise ValueError
+    return names
+
+
+def _one_of(words: Sequence[str]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.strip() not in words:
+            raise ValueError
+        return text.strip()
+
+    return parse
+
+
+def _report(text: str) -> str:
+    from pytest_tfgpu.reporters import parse_target
+
+    parse_target(text.strip())
+    return text.strip()
+
+
+# ------------------------------------------------------------------------------------------------ rows
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row: how a setting is called, read and explained."""
+
+    name: str
+    """As on the command line, without `--tfgpu-`: `preflight-timeout`."""
+    parse: Callable[[str], Any]
+    """Gives the value of a text; a ValueError means that the text is not one."""
+    expected: str
+    """What a good value is: completes "expected ..."."""
+    help: str
+    ini: IniKind = "text"
+    metavar: str | None = None
+    aside: str = ""
+    """What `--no-tfgpu-NAME` is good for, for flags that are on by default."""
+
+    @property
+    def field(self) -> str:
+        """The name of its field in `Settings`."""
+        return self.name.replace("-", "_")
+
+    @property
+    def option(self) -> str:
+        """The command line option."""
+        return f"--tfgpu-{self.name}"
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return f"TFGPU_{self.field.upper()}"
+
+    @property
+    def ini_name(self) -> str:
+        """The ini option."""
+        return f"tfgpu_{self.field}"
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "preflight",
+        _flag,
+        "yes or no",
+        "before the session, run the checks on each visible GPU in a child process",
+        ini="flag",
+    ),
+    Setting(
+        "preflight-timeout",
+        _seconds,
+        "a number of seconds above 0",
+        "time limit of the checks, per GPU (default: 120)",
+        ini="number",
+        metavar="SECONDS",
+    ),
+    Setting(
+        "require",
+        _count_or_all,
+        "a number of GPUs or 'all'",
+        "how many usable GPUs there must be; with fewer the session ends with exit status 69 (absent) or 70 "
+        "(unusable). Turns the preflight on",
+        ini="integer",
+        metavar="N|all",
+    ),
+    Setting(
+        "on-broken",
+        _one_of(get_args(OnBroken)),
+        "abort, skip or warn",
+        "when a GPU is there and fails the preflight: end the session (abort, the default), skip the tests that "
+        "need a GPU (skip), or only say so (warn)",
+        metavar="ACTION",
+    ),
+    Setting(
+        "checks",
+        _names,
+        "names of checks, separated by commas",
+        f"which checks the preflight runs (default: {','.join(DEFAULT_CHECKS)})",
+        metavar="NAMES",
+    ),
+    Setting(
+        "device",
+        _one_of(get_args(Device)),
+        "gpu or cpu",
+        "run the checks on the GPUs (default) or on the CPU, to try the plugin out where there is no GPU",
+        metavar="DEVICE",
+    ),
+    Setting(
+        "diagnose",
+        _flag,
+        "yes or no",
+        "explain failures that TensorFlow caused (default: yes)",
+        ini="flag",
+    ),
+    Setting(
+        "strict",
+        _flag,
+        "yes or no",
+        "fail tests whose requirements are unmet, instead of skipping them",
+        ini="flag",
+    ),
+    Setting(
+        "report",
+        _report,
+        "FORMAT:PATH, with one of the formats json, github (or 'none')",
+        "write a report, such as json:tfgpu.json; may be given more than once. 'github' (step summary and "
+        "annotations) is on by itself under GitHub Actions, 'none' silences it",
+        ini="lines",
+        metavar="FORMAT:PATH",
+    ),
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Declare every setting on pytest's command line and in its ini file."""
+    from pytest_tfgpu._compat import ini_type
+
+    group = parser.getgroup("tfgpu", "TensorFlow on GPUs (pytest-tfgpu)")
+    for row in SETTINGS:
+        if row.ini == "flag":
+            group.addoption(row.option, dest=row.ini_name, action="store_const", const="yes", help=row.help)
+            group.addoption(
+                f"--no-tfgpu-{row.name}",
+                dest=row.ini_name,
+                action="store_const",
+                const="no",
+                help=f"switch {row.option} off",
+            )
+        else:
+            action = "append" if row.ini == "lines" else "store"
+            group.addoption(row.option, dest=row.ini_name, action=action, metavar=row.metavar, help=row.help)
+        parser.addini(row.ini_name, row.help, type=ini_type(row.ini), default=None)
+
+
+def _value(row: Setting, raw: object, source: str) -> Any:
+    """Parse what a source gave. Raises BadSetting."""
+    texts = [str(item) for item in raw] if isinstance(raw, (list, tuple)) else [str(raw)]
+    values = []
+    for text in texts:
+        try:
+            values.append(row.parse(text))
+        except ValueError as error:
+            detail = f" ({error})" if row.ini == "lines" and str(error) else ""
+            raise BadSetting(f"{source}: expected {row.expected}, got {text!r}{detail}") from None
+    return tuple(values) if row.ini == "lines" else values[0]
+
+
+def _given(row: Setting, config: pytest.Config, environ: Mapping[str, str]) -> tuple[object, str] | None:
+    """Return what the first source that speaks says, and the name of this source."""
+    from pytest_tfgpu._compat import ini_value
+
+    given = config.getoption(row.ini_name, None)
+    if given is not None:
+        return given, row.option
+    text = environ.get(row.variable)
+    if text is not None and text.strip():
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return (lines if row.ini == "lines" else text), f"environment variable {row.variable}"
+    source = f"ini option {row.ini_name}"
+    try:
+        written = ini_value(config, row.ini_name)
+    except ValueError as error:
+        raise BadSetting(f"{source}: expected {row.expected} ({error})") from None
+    return None if written is None else (written, source)
+
+
+def resolve(config: pytest.Config, environ: Mapping[str, str] | None = None) -> Settings:
+    """Read every setting from its sources.
+
+    Raises BadSetting for a value that can't be used.
+    """
+    environ = own_environment() if environ is None else environ
+    values: dict[str, Any] = {}
+    for row in SETTINGS:
+        given = _given(row, config, environ)
+        if given is not None:
+            values[row.field] = _value(row, *given)
+    if values.get("require"):
+        values["preflight"] = True
+    return Settings(**values)
+
+
+# ------------------------------------------------------------------------- pytest inside a running session
+
+_OUTER = "PYTEST_TFGPU_OUTER"
+
+
+def _session_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in environ.items()
+        if name.startswith("TFGPU_") or name == "GITHUB_STEP_SUMMARY"
+    }
+
+
+def own_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment without the settings that belong to a pytest session around this one.
+
+    A variable that a test set anew for the inner session (pytester) counts; one that it merely inherited doesn't.
+    """
+    environ = os.environ if environ is None else environ
+    mine = dict(environ)
+    outer = environ.get(_OUTER)
+    if outer:
+        import json
+
+        try:
+            inherited = json.loads(outer)
+        except ValueError:
+            return mine
+        for name, value in inherited.items():
+            if mine.get(name) == value:
+                del mine[name]
+    return mine
+
+
+def announce_session() -> Callable[[], None]:
+    """Let pytest sessions that this one's tests start know which settings are ours; return what takes it back."""
+    variables = _session_variables(os.environ)
+    if not variables or _OUTER in os.environ:
+        return _nothing
+    import json
+
+    os.environ[_OUTER] = json.dumps(variables)
+    return _forget_session
+
+
+def _nothing() -> None:
+    pass
+
+
+def _forget_session() -> None:
+    os.environ.pop(_OUTER, None)
