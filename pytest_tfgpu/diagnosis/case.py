@@ -1,0 +1,101 @@
+"""One failure made ready for the engine: texts cleared of noise and searchable, with the way back to their lines."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from functools import cached_property
+
+from pytest_tfgpu.diagnosis import text
+from pytest_tfgpu.diagnosis.evidence import Evidence
+from pytest_tfgpu.knowledge import noise, patterns
+from pytest_tfgpu.model import EvidenceLine, Facts
+
+_QUOTE_LIMIT = 400
+
+
+class Case:
+    """Evidence and facts, and what is derived from them once and used many times."""
+
+    def __init__(self, evidence: Evidence, facts: Facts | None = None) -> None:
+        self.evidence = evidence
+        self.facts = facts or Facts()
+        self.advice: list[EvidenceLine] = []
+        """TensorFlow's own guesses, which are not used."""
+        self._log_lines: list[EvidenceLine] = []
+        self._starts: list[int] = []
+
+    @cached_property
+    def raw(self) -> str:
+        """Message and log as they were printed."""
+        return "\n".join((self.evidence.message, *(line.text for line in self.evidence.log)))
+
+    @cached_property
+    def message(self) -> patterns.Text:
+        """The texts of the exceptions, without graph attributes and advice."""
+        return patterns.Text(self._without_advice(text.without_graph(self.evidence.message), "exception"))
+
+    @cached_property
+    def log(self) -> patterns.Text:
+        """The log lines that aren't harmless, without graph attributes and advice."""
+        whole = patterns.Text("\n".join(line.text for line in self.evidence.log))
+        templates = [template for template in noise.HARMLESS if patterns.find(template, whole)]
+        position = 0
+        for line in self.evidence.log:
+            if templates:
+                single = patterns.Text(line.text)
+                if any(patterns.find(template, single) for template in templates):
+                    continue
+            self._log_lines.append(line)
+            self._starts.append(position)
+            position += len(line.text) + 1
+        joined = "\n".join(line.text for line in self._log_lines)
+        return patterns.Text(self._without_advice(text.without_graph(joined), "log"))
+
+    @cached_property
+    def classes(self) -> frozenset[str]:
+        """Names of the exceptions in the chain, and with modules."""
+        chain = self.evidence.chain
+        return frozenset(link.name for link in chain) | frozenset(link.type for link in chain)
+
+    @cached_property
+    def statuses(self) -> frozenset[str]:
+        """Status codes in the chain."""
+        return frozenset(link.status for link in self.evidence.chain if link.status)
+
+    @cached_property
+    def readings(self) -> dict[str, object]:
+        """Answers to readings that were asked for already."""
+        return {}
+
+    def quote_message(self, start: int, end: int) -> EvidenceLine:
+        """Return the line of the exceptions' texts in which a match lies."""
+        return EvidenceLine(_line_around(self.evidence.message, start, end), "exception")
+
+    def quote_log(self, start: int, end: int) -> EvidenceLine:
+        """Return the log line in which a match begins, with its origin and number."""
+        line = self._log_lines[max(bisect_right(self._starts, start) - 1, 0)]
+        offset = start - self._starts[max(bisect_right(self._starts, start) - 1, 0)]
+        return EvidenceLine(_line_around(line.text, offset, offset), line.origin, line.line)
+
+    def _without_advice(self, body: str, origin: str) -> str:
+        searchable = patterns.Text(body)
+        for template in noise.ADVICE:
+            span = patterns.find(template, searchable)
+            while span:
+                self.advice.append(EvidenceLine(body[slice(*span)], origin))
+                body = body[: span[0]] + " " * (span[1] - span[0]) + body[span[1] :]
+                searchable = patterns.Text(body)
+                span = patterns.find(template, searchable) if len(self.advice) < 20 else None
+        return body
+
+
+def _line_around(body: str, start: int, end: int) -> str:
+    """Return the line (or lines) from `start` to `end`, stripped; cut to a length that can be read."""
+    first = body.rfind("\n", 0, start) + 1
+    last = body.find("\n", end)
+    line = body[first : last if last >= 0 else len(body)].strip()
+    if len(line) <= _QUOTE_LIMIT:
+        return line
+    begin = max(0, min(start - first - _QUOTE_LIMIT // 4, len(line) - _QUOTE_LIMIT))
+    cut = line[begin : begin + _QUOTE_LIMIT].strip()
+    return ("..." if begin else "") + cut + ("..." if begin + _QUOTE_LIMIT < len(line) else "")

@@ -1,0 +1,223 @@
+"""Weighs all causes on all evidence. Pure: the same evidence, facts and catalogue give the same answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_tfgpu.diagnosis.case import Case
+from pytest_tfgpu.diagnosis.readings import read
+from pytest_tfgpu.knowledge import patterns
+from pytest_tfgpu.model import Confidence, Diagnosis, EvidenceLine, Facts, Help
+
+if TYPE_CHECKING:
+    from pytest_tfgpu.diagnosis.evidence import Evidence
+    from pytest_tfgpu.knowledge.catalog import Catalog
+    from pytest_tfgpu.knowledge.schema import Cause, Role, Signature
+
+FLOOR = 0.2
+"""Causes that score less aren't mentioned."""
+_CERTAIN = 0.7
+"""A root or a confirmation must be this strong to speak of `confirmed`."""
+_CLOSE = 0.9
+"""A rival that reaches this part of the best score leaves the matter open."""
+_QUOTES = 4
+_ALTERNATIVES = 4
+_ORDINARY = ("AssertionError", "Failed", "Skipped", "XFailed", "KeyboardInterrupt", "SystemExit")
+
+
+@dataclass(frozen=True)
+class Match:
+    """A signature that fits, and what shows it."""
+
+    signature: Signature
+    quotes: tuple[EvidenceLine, ...]
+
+    @property
+    def role(self) -> Role:
+        """The signature's role."""
+        return self.signature.role
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A cause with its score between 0 and 1 and the signatures that fit."""
+
+    cause: Cause
+    score: float
+    matches: tuple[Match, ...]
+
+    @property
+    def has_root(self) -> bool:
+        """Whether the cause itself shows, not only what follows from it."""
+        return any(match.role == "root" for match in self.matches)
+
+    @property
+    def is_borne_out(self) -> bool:
+        """Whether a strong root and a strong confirmation agree."""
+        strong = {match.role for match in self.matches if match.signature.strength >= _CERTAIN}
+        return {"root", "confirms"} <= strong
+
+
+def rank(evidence: Evidence, facts: Facts | None = None, catalog: Catalog | None = None) -> list[Candidate]:
+    """Return all causes that fit, likeliest first; an empty list where nothing is known or nothing is to be said."""
+    return _rank(Case(evidence, facts), _default(catalog))
+
+
+def diagnose(
+    evidence: Evidence, facts: Facts | None = None, catalog: Catalog | None = None
+) -> Diagnosis | None:
+    """Return why it failed, or None: silence beats a wrong word."""
+    case = Case(evidence, facts)
+    candidates = _rank(case, _default(catalog))
+    if not candidates:
+        return None
+    best, *rest = candidates
+    return Diagnosis(
+        cause=best.cause.id,
+        category=best.cause.category,
+        confidence=confidence(candidates),
+        summary=best.cause.summary,
+        evidence=_quotes(best),
+        note=_note(case, best.cause),
+        help=_help(case, best.cause),
+        alternatives=tuple(other.cause.id for other in rest[:_ALTERNATIVES]),
+    )
+
+
+def confidence(candidates: list[Candidate]) -> Confidence:
+    """Return how sure the first of ranked candidates is."""
+    best, rivals = candidates[0], candidates[1:2]
+    if not best.has_root:
+        return "possible"
+    if any(rival.has_root and rival.score >= _CLOSE * best.score for rival in rivals):
+        return "possible"
+    return "confirmed" if best.is_borne_out else "likely"
+
+
+def _default(catalog: Catalog | None) -> Catalog:
+    if catalog is None:
+        from pytest_tfgpu.knowledge.catalog import load
+
+        return load()
+    return catalog
+
+
+def _rank(case: Case, catalog: Catalog) -> list[Candidate]:
+    if _is_ordinary(case):
+        return []
+    found = [
+        candidate for cause in catalog if (candidate := _weigh(case, cause)) and candidate.score >= FLOOR
+    ]
+    found.sort(key=lambda candidate: (-candidate.score, candidate.cause.id))
+    if found and found[0].cause.category == "not-gpu":
+        return [candidate for candidate in found if candidate.cause.category == "not-gpu"]
+    return [candidate for candidate in found if candidate.cause.category != "not-gpu" or candidate.has_root]
+
+
+def _is_ordinary(case: Case) -> bool:
+    """Whether the failure is the test's own verdict, with no error of TensorFlow anywhere in its chain."""
+    chain = case.evidence.chain
+    return bool(chain) and chain[0].name in _ORDINARY and not any(link.status for link in chain)
+
+
+def _weigh(case: Case, cause: Cause) -> Candidate | None:
+    matches = [match for signature in cause.signatures if (match := _match(case, signature))]
+    signs = sorted((m.signature.strength for m in matches if m.role in ("root", "follows")), reverse=True)
+    if not signs:
+        return None
+    score = signs[0]
+    for strength in signs[1:]:
+        score += (1 - score) * 0.3 * strength
+    for match in matches:
+        if match.role == "confirms":
+            score += (1 - score) * match.signature.strength
+    for match in matches:
+        if match.role == "excludes":
+            score *= 1 - match.signature.strength
+    return Candidate(cause, score, tuple(matches))
+
+
+def _match(case: Case, signature: Signature) -> Match | None:
+    """Return the signature with its quotes where all that it states holds."""
+    if not _fits_structure(case, signature):
+        return None
+    quotes: list[EvidenceLine] = []
+    if signature.text:
+        quote = _find(case, signature.text, signature.where)
+        if quote is None:
+            return None
+        quotes.append(quote)
+    for name in signature.needs:
+        reading = read(case, name)
+        if reading is None:
+            return None
+        if reading.quote:
+            quotes.append(reading.quote)
+    if any(read(case, name) for name in signature.unless):
+        return None
+    return Match(signature, tuple(quotes))
+
+
+def _fits_structure(case: Case, signature: Signature) -> bool:
+    evidence = case.evidence
+    if signature.exceptions and not case.classes.intersection(signature.exceptions):
+        return False
+    if signature.status and not case.statuses.intersection(signature.status):
+        return False
+    if signature.device and signature.device not in (evidence.device or ""):
+        return False
+    if signature.ops:
+        op = evidence.op or ""
+        return any(op == name or (name.endswith("*") and op.startswith(name[:-1])) for name in signature.ops)
+    return True
+
+
+def _find(case: Case, templates: Iterable[str], where: str) -> EvidenceLine | None:
+    for template in templates:
+        if where != "log":
+            span = patterns.find(template, case.message)
+            if span:
+                return case.quote_message(*span)
+        if where != "message" and case.evidence.log:
+            span = patterns.find(template, case.log)
+            if span:
+                return case.quote_log(*span)
+    return None
+
+
+def _quotes(candidate: Candidate) -> tuple[EvidenceLine, ...]:
+    """Return the strongest quotes, each once."""
+    order = sorted(
+        (match for match in candidate.matches if match.role != "excludes"),
+        key=lambda match: -match.signature.strength,
+    )
+    quotes = [quote for match in order for quote in match.quotes]
+    return tuple(
+        {quote.text: quote for quote in reversed(quotes)}[text]
+        for text in dict.fromkeys(q.text for q in quotes)
+    )[:_QUOTES]
+
+
+def _note(case: Case, cause: Cause) -> str | None:
+    """Return the sentences that the cause asks for, and what was left aside."""
+    sentences = [
+        reading.sentence for name in cause.notes if (reading := read(case, name)) and reading.sentence
+    ]
+    guesses = list(
+        dict.fromkeys(
+            line.text for line in case.advice if "probably" in line.text or "may be due" in line.text
+        )
+    )
+    if guesses:
+        sentences.append("TensorFlow prints its guess at the reason whatever the reason is; it was not used.")
+    return " ".join(dict.fromkeys(sentences)) or None
+
+
+def _help(case: Case, cause: Cause) -> tuple[Help, ...]:
+    return tuple(
+        Help(help.text, help.sure)
+        for help in cause.help
+        if all(read(case, name) for name in help.needs) and not any(read(case, name) for name in help.unless)
+    )

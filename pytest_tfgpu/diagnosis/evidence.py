@@ -1,0 +1,160 @@
+"""What is known of one failure: the exception, where it came from, and the log lines around it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from pytest_tfgpu.diagnosis import chain, text
+from pytest_tfgpu.diagnosis.chain import is_relevant
+from pytest_tfgpu.model import EvidenceLine, Record
+
+__all__ = ["Evidence", "Frame", "Raised", "from_exception", "from_text", "is_relevant"]
+
+
+@dataclass(frozen=True)
+class Raised(Record):
+    """One exception of the chain."""
+
+    type: str
+    """Qualified class name, such as `tensorflow.python.framework.errors_impl.UnknownError`."""
+    message: str = ""
+    status: str | None = None
+    """TensorFlow's status code, such as `UNKNOWN`."""
+
+    @property
+    def name(self) -> str:
+        """The class name without its module."""
+        return self.type.rpartition(".")[2]
+
+
+@dataclass(frozen=True)
+class Frame(Record):
+    """One frame of the traceback."""
+
+    module: str
+    function: str = ""
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True)
+class Evidence(Record):
+    """Everything that speaks about one failure, as plain data."""
+
+    chain: tuple[Raised, ...] = ()
+    """The exception itself first, then what it was raised from and the members of groups."""
+    log: tuple[EvidenceLine, ...] = ()
+    """Log lines, oldest first, each with its origin."""
+    frames: tuple[Frame, ...] = ()
+    """Outermost first."""
+    op: str | None = None
+    """Operation, such as `Conv2D`."""
+    node: str | None = None
+    device: str | None = None
+    """Device of the operation, such as `/device:GPU:0`."""
+    allocator: str | None = None
+    """Allocator that had no memory left, such as `GPU_0_bfc` or `mklcpu`."""
+    shape: tuple[int, ...] = ()
+    """Shape of the tensor that found no memory."""
+    dtype: str | None = None
+    earlier: tuple[str, ...] = ()
+    """Causes of earlier failures in the same process, oldest first."""
+
+    @property
+    def exception(self) -> str:
+        """Qualified class name of the exception, or an empty string."""
+        return self.chain[0].type if self.chain else ""
+
+    @property
+    def status(self) -> str | None:
+        """The first status code of the chain."""
+        return next((link.status for link in self.chain if link.status), None)
+
+    @property
+    def message(self) -> str:
+        """The texts of the chain, one after the other, each once."""
+        return "\n".join(dict.fromkeys(link.message for link in self.chain if link.message))
+
+
+def from_exception(
+    exception: BaseException, *, log: Iterable[str | EvidenceLine] = (), earlier: Iterable[str] = ()
+) -> Evidence:
+    """Gather evidence from a raised exception.
+
+    Follows `__cause__`, `__context__` (unless suppressed) and the members of exception groups. `log` holds
+    lines that
+    were printed around the failure; `earlier` the causes of earlier failures in this process. Never raises
+    on account
+    of what the exceptions do.
+    """
+    raised, frames, room = [], [], text.MESSAGE_LIMIT
+    for link in chain.links(exception):
+        message = text.clean(chain.text_of(link), max(room, 2048))
+        room -= len(message)
+        name = chain.class_of(link)
+        raised.append(Raised(type=name, message=message, status=text.status_of(name, message)))
+        frames += [
+            Frame(module=module, function=function, file=file, line=line)
+            for module, line, function, file in chain.frames(link.__traceback__)
+        ]
+    evidence = Evidence(
+        chain=tuple(raised), frames=tuple(frames[:400]), log=_lines(log), earlier=tuple(earlier)
+    )
+    return _with_structure(evidence)
+
+
+def from_text(
+    exception: str = "",
+    message: str = "",
+    log: Iterable[str | EvidenceLine] = (),
+    *,
+    earlier: Iterable[str] = (),
+) -> Evidence:
+    """Gather evidence from texts: the name of the exception's class, its message, and log lines. All may be empty."""
+    cleaned = text.clean(message)
+    name = text.clean(exception, 1024).strip() or text.class_in(cleaned)
+    link = Raised(type=name, message=cleaned, status=text.status_of(name, cleaned))
+    raised = (link,) if name or cleaned.strip() else ()
+    return _with_structure(Evidence(chain=raised, log=_lines(log), earlier=tuple(earlier)))
+
+
+def _lines(log: Iterable[str | EvidenceLine]) -> tuple[EvidenceLine, ...]:
+    """Return cleaned lines; of a long log the first and the last ones."""
+    head: list[EvidenceLine] = []
+    tail: list[EvidenceLine] = []
+    half = text.LOG_LIMIT // 2
+    for number, entry in enumerate(log, start=1):
+        line = entry if isinstance(entry, EvidenceLine) else EvidenceLine(str(entry), "log", number)
+        (head if len(head) < half else tail).append(line)
+        if len(tail) > 2 * half:
+            del tail[:half]
+    return tuple(
+        replace(line, text=text.clean(line.text, text.LINE_LIMIT).rstrip("\n"))
+        for line in (*head, *tail[-half:])
+    )
+
+
+def _with_structure(evidence: Evidence) -> Evidence:
+    """Read what the message says of the operation; where it says nothing, what the log says."""
+    found = text.structure(evidence.message)
+    if evidence.log and (found.allocator is None or found.op is None or found.device is None):
+        printed = text.structure("\n".join(line.text for line in evidence.log)[: text.MESSAGE_LIMIT])
+        same_shape = not found.shape
+        found = text.Structure(
+            op=found.op or printed.op,
+            node=found.node or printed.node,
+            device=found.device or printed.device,
+            allocator=found.allocator or printed.allocator,
+            shape=found.shape or printed.shape,
+            dtype=printed.dtype if same_shape else found.dtype,
+        )
+    return replace(
+        evidence,
+        op=found.op,
+        node=found.node,
+        device=found.device,
+        allocator=found.allocator,
+        shape=found.shape,
+        dtype=found.dtype,
+    )

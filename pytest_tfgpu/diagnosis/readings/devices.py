@@ -1,0 +1,168 @@
+"""Readings of devices: which TensorFlow had, which were hidden, where an operation was pinned."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pytest_tfgpu.diagnosis.readings.base import NO, Function, Reading, log_quote
+from pytest_tfgpu.model import EvidenceLine
+
+if TYPE_CHECKING:
+    from pytest_tfgpu.diagnosis.case import Case
+
+_LIST = re.compile(
+    r"(?:available devices are \[|All available devices \[|Registered devices: \[|Supported device types \[)([^\]\n]{0,2000})\]",
+    re.IGNORECASE,
+)
+_REAL_GPU = re.compile(r"(?<!XLA_)GPU(?![A-Z_])", re.IGNORECASE)
+_ONLY_CPU_LISTED = re.compile(
+    r"\[PhysicalDevice\(name='/physical_device:CPU:0', device_type='CPU'\)\]$|Num GPUs Available: {1,4}0\b",
+    re.MULTILINE,
+)
+_LOG_HIDDEN = re.compile(
+    r"CUDA_VISIBLE_DEVICES is set to [^\n]{0,80} - this hides all GPUs|env: CUDA_VISIBLE_DEVICES=\"(?:-1|none)?\"",
+    re.IGNORECASE,
+)
+_PINNED = re.compile(
+    r"explicit device specification|explicitly assigned to|satisfy device specification|find any devices for spec|unknown device\.",
+    re.IGNORECASE,
+)
+_HIDES_ALL = ("", "-1", "none", "nodevfiles", "void", "(empty)")
+
+
+def _lists(case: Case) -> list[str]:
+    return [found[1] for found in _LIST.finditer(case.raw)]
+
+
+def _no_gpu_listed(case: Case, _: str) -> Reading | None:
+    """Whether TensorFlow's list of devices holds no GPU."""
+    lists = _lists(case)
+    if lists and not any(_REAL_GPU.search(entry) for entry in lists):
+        return Reading("TensorFlow had no GPU among its devices.", log_quote(case, _LIST))
+    quote = None if lists else log_quote(case, _ONLY_CPU_LISTED)
+    return Reading("TensorFlow listed no GPU.", quote) if quote else NO
+
+
+def _gpu_listed(case: Case, _: str) -> Reading | None:
+    """Whether TensorFlow's list of devices holds a GPU."""
+    if any(_REAL_GPU.search(entry) for entry in _lists(case)):
+        return Reading("TensorFlow had a GPU among its devices.", log_quote(case, _LIST))
+    return NO
+
+
+def _pinned(case: Case, _: str) -> Reading | None:
+    """Whether the operation was pinned to a device by the program."""
+    return Reading("The program pinned the operation to a device.") if _PINNED.search(case.raw) else NO
+
+
+def _hidden(case: Case, _: str) -> Reading | None:
+    """Whether CUDA_VISIBLE_DEVICES hides all GPUs."""
+    value = case.facts.environment.get("CUDA_VISIBLE_DEVICES")
+    if value is not None and value.strip().strip("\"'").lower() in _HIDES_ALL:
+        return Reading(
+            "CUDA_VISIBLE_DEVICES hides all GPUs.", EvidenceLine(f'CUDA_VISIBLE_DEVICES="{value}"', "facts")
+        )
+    quote = log_quote(case, _LOG_HIDDEN)
+    return Reading("CUDA_VISIBLE_DEVICES hides all GPUs.", quote) if quote else NO
+
+
+def _gpu_present(case: Case, _: str) -> Reading | None:
+    """Whether the machine has a GPU."""
+    names = ", ".join(gpu.name for gpu in case.facts.gpus if gpu.name)
+    return (
+        Reading("The machine has a GPU.", EvidenceLine(names, "facts") if names else None)
+        if case.facts.gpus
+        else NO
+    )
+
+
+def _cpu_build(case: Case, _: str) -> Reading | None:
+    """Whether the installed TensorFlow has no GPU support."""
+    flavour = case.facts.tensorflow_distribution or ""
+    if case.facts.is_cuda_build is False or flavour in ("tensorflow-cpu", "tensorflow_cpu", "tf-nightly-cpu"):
+        text = f"{flavour or 'TensorFlow'} {case.facts.tensorflow or ''}".strip()
+        return Reading(
+            "This TensorFlow was built without CUDA.", EvidenceLine(f"{text}, built without CUDA", "facts")
+        )
+    return NO
+
+
+def _cuda_build(case: Case, _: str) -> Reading | None:
+    """Whether the installed TensorFlow has GPU support."""
+    return Reading() if case.facts.is_cuda_build else NO
+
+
+def _platform(case: Case, argument: str) -> Reading | None:
+    """Whether the platform is one of those in the argument (`windows/macos`)."""
+    name = (case.facts.platform or "").lower()
+    return Reading(f"The platform is {name}.") if name and name in argument.split("/") else NO
+
+
+def _op_on_cpu(case: Case, _: str) -> Reading | None:
+    """Whether the operation ran on the CPU."""
+    if "CPU" in (case.evidence.device or "") or re.search(
+        r"device type CPU|on the CPU\b|\[CPU or GPU\(int32\)\]|Op \[CPU\]", case.evidence.message
+    ):
+        return Reading("The operation ran on the CPU.")
+    return NO
+
+
+def _several_gpus(case: Case, _: str) -> Reading | None:
+    """Whether there is more than one GPU."""
+    return Reading() if len(case.facts.gpus) > 1 or re.search(r"device:GPU:[1-9]", case.raw) else NO
+
+
+def _shared_memory(case: Case, _: str) -> Reading | None:
+    """Whether gPU and host share one memory (Jetson)."""
+    names = " ".join(gpu.name or "" for gpu in case.facts.gpus)
+    if case.facts.platform == "jetson" or re.search(r"tegra|jetson|xavier|orin|nano", names, re.IGNORECASE):
+        return Reading("On this machine GPU and host share one memory.")
+    return NO
+
+
+def _exclusive(case: Case, _: str) -> Reading | None:
+    """Whether the GPU is in exclusive compute mode."""
+    modes = [gpu.compute_mode or "" for gpu in case.facts.gpus]
+    if any("exclusive" in mode.lower() for mode in modes) or re.search(
+        r"\bE\. Process\b|Exclusive_Process", case.raw
+    ):
+        return Reading(
+            "The GPU is in exclusive compute mode.", EvidenceLine("compute mode: exclusive", "facts")
+        )
+    return NO
+
+
+def _virtual(case: Case, _: str) -> Reading | None:
+    """Whether the GPU is a virtual one (GRID, vGPU)."""
+    names = " ".join(gpu.name or "" for gpu in case.facts.gpus)
+    pattern = re.compile(
+        r"\bGRID [A-Z]{1,3}\d{1,3}[A-Z]{0,2}-\d|\bvGPU\b|virtual GPU|\bNVIDIA [A-Z]\d{1,3}-\d{1,2}[QCB]\b"
+    )
+    found = pattern.search(names) or pattern.search(case.raw)
+    return Reading("The GPU is a virtual one.", EvidenceLine(found[0], "facts")) if found else NO
+
+
+def _mig(case: Case, _: str) -> Reading | None:
+    """Whether the GPU is divided by MIG."""
+    names = " ".join((gpu.name or "") + (gpu.uuid or "") for gpu in case.facts.gpus)
+    visible = case.facts.environment.get("CUDA_VISIBLE_DEVICES", "")
+    return Reading("The GPU is divided by MIG.") if re.search(r"\bMIG\b", f"{names} {visible}") else NO
+
+
+READINGS: dict[str, Function] = {
+    "no-gpu-listed": _no_gpu_listed,
+    "gpu-listed": _gpu_listed,
+    "pinned-by-program": _pinned,
+    "hidden-by-variable": _hidden,
+    "gpu-present": _gpu_present,
+    "cpu-build": _cpu_build,
+    "cuda-build": _cuda_build,
+    "platform": _platform,
+    "operation-on-cpu": _op_on_cpu,
+    "several-gpus": _several_gpus,
+    "memory-shared-with-host": _shared_memory,
+    "exclusive-mode": _exclusive,
+    "virtual-gpu": _virtual,
+    "divided-by-mig": _mig,
+}

@@ -1,0 +1,105 @@
+"""Readings of the lists of kernels that TensorFlow prints when it has none for an operation."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_tfgpu.diagnosis.readings.base import NO, Function, Reading, log_quote
+
+if TYPE_CHECKING:
+    from pytest_tfgpu.diagnosis.case import Case
+
+_NONE = re.compile(r"<no registered kernels>")
+_ROW = re.compile(r"device='([A-Z_]{3,20})'(?:; label='[^'\n]{0,40}')?([^\n]{0,300})")
+_TYPES = re.compile(r"(\w{1,20}) in \[([^\]\n]{0,300})\]")
+_ASKED = re.compile(r"\b(\w{1,20})=(DT_[A-Z0-9]{2,12})\b")
+_WANTED_DEVICE = re.compile(
+    r"no supported kernel for (\w{3,12}) devices|OpKernel for '?(\w{3,12})'? devices|device specification '[^'\n]{0,80}?(GPU|CPU):\d",
+    re.IGNORECASE,
+)
+
+
+@dataclass
+class Kernels:
+    """Registered kernels: device -> attribute -> types; attributes that were asked for; the device wanted."""
+
+    none: bool
+    rows: dict[str, dict[str, set[str]]]
+    asked: dict[str, str]
+    wanted: str | None
+
+
+def listed(case: Case) -> Kernels | None:
+    """Return the list of kernels that the case holds, or None."""
+    known = case.readings.get("*kernels")
+    if known is None:
+        known = case.readings["*kernels"] = _gather(case.raw)
+    return known if isinstance(known, Kernels) and (known.none or known.rows) else None
+
+
+def _gather(body: str) -> Kernels:
+    rows: dict[str, dict[str, set[str]]] = {}
+    for device, rest in _ROW.findall(body):
+        types = rows.setdefault(device, {})
+        for attribute, names in _TYPES.findall(rest):
+            types.setdefault(attribute, set()).update(name.strip() for name in names.split(","))
+    wanted = _WANTED_DEVICE.search(body)
+    device = next((group for group in wanted.groups() if group), None) if wanted else None
+    return Kernels(
+        none=bool(_NONE.search(body)),
+        rows=rows,
+        asked=dict(_ASKED.findall(body)),
+        wanted=device.upper() if device else None,
+    )
+
+
+def _no_kernels(case: Case, _: str) -> Reading | None:
+    """Whether the build has no kernel at all for the operation."""
+    kernels = listed(case)
+    return (
+        Reading("This build has no kernel for the operation.", log_quote(case, _NONE))
+        if kernels and kernels.none
+        else NO
+    )
+
+
+def _only(case: Case, argument: str) -> Reading | None:
+    """Whether Kernels exist for devices of one type only (`CPU`, `GPU`)."""
+    kernels = listed(case)
+    plain = {device.replace("XLA_", "").replace("_JIT", "") for device in kernels.rows} if kernels else set()
+    real = {device for device in kernels.rows if not device.startswith("XLA")} if kernels else set()
+    if not kernels or (real or plain) != {argument}:
+        return NO
+    return Reading(f"The operation has kernels for the {argument} only.", log_quote(case, _ROW))
+
+
+def _lacks_type(case: Case, _: str) -> Reading | None:
+    """Whether there are kernels for the device, for other data types."""
+    kernels = listed(case)
+    if not kernels or not kernels.rows:
+        return NO
+    for attribute, asked in kernels.asked.items():
+        offered = [types[attribute] for types in kernels.rows.values() if attribute in types]
+        wanted = kernels.rows.get(kernels.wanted or "", {}).get(attribute)
+        pool = wanted if wanted is not None else set().union(*offered)
+        if offered and asked not in pool:
+            return Reading(f"No kernel takes {asked[3:].lower()}.", log_quote(case, _ROW))
+    return NO
+
+
+def _typed_for_device(case: Case, argument: str) -> Reading | None:
+    """Whether Kernels for the device in the argument are listed with their data types."""
+    kernels = listed(case)
+    if not kernels or not any(device.endswith(argument) and types for device, types in kernels.rows.items()):
+        return NO
+    return Reading("", log_quote(case, _ROW))
+
+
+READINGS: dict[str, Function] = {
+    "no-kernels": _no_kernels,
+    "kernels-only-for": _only,
+    "kernels-lack-type": _lacks_type,
+    "kernels-typed-for": _typed_for_device,
+}

@@ -1,0 +1,274 @@
+"""Readings of memory: what was free, what was asked for, what the allocator's dump says."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from pytest_tfgpu.diagnosis.readings.base import NO, Function, Reading, human, log_quote, size
+from pytest_tfgpu.model import EvidenceLine
+
+if TYPE_CHECKING:
+    from pytest_tfgpu.diagnosis.case import Case
+
+MIB = 1 << 20
+HOST_ALLOCATORS = ("cpu", "mklcpu", "host_bfc", "cpu_bfc")
+
+_S = r"(\d[\d.,]{0,24} ?[KMGTPEkmgtpe]?i?B?)"
+_FREE_NOW = re.compile(rf"Memory usage: {_S}(?: bytes)? free, {_S}(?: bytes)? total")
+_FREE_ASYNC = re.compile(rf"Free memory/Total memory: {_S}/{_S}")
+_FREE_START = re.compile(rf"totalMemory: {_S} freeMemory: {_S}")
+_FREE_START_OLD = re.compile(rf"Total memory: {_S}\s{{1,4}}Free memory: {_S}")
+_CREATED = re.compile(
+    r"Created (?:TensorFlow )?device \([^\n]{0,120}? with (\d{1,9}) MB memory|Created device [^\n]{0,120}? with (\d{1,9}) MB memory"
+)
+_SMI = re.compile(r"\|\s{1,8}(\d{1,7})MiB ?/ {0,6}(\d{1,7})MiB \|")
+_LIMIT = re.compile(rf"\bLimit: {{1,40}}{_S}")
+_MEMORY_LIMIT = re.compile(rf"memory_limit_: {_S}")
+_IN_USE = re.compile(rf"\bInUse: {{1,40}}{_S}")
+_SUM_IN_USE = re.compile(rf"Sum Total of in-use chunks: {_S}")
+_REQUEST = re.compile(
+    rf"trying to allocate {_S}|while trying to allocate (\d{{1,20}}) bytes|allocating (\d{{1,20}}) bytes"
+)
+_REGION = re.compile(rf"(?:Total bytes in pool|Total size in pool|total_region_allocated_bytes_): {_S}")
+_FREE_CHUNK = re.compile(rf"Free {{1,4}}at [0-9a-fx]{{1,20}} of size {_S}")
+_DEVICE_MEMORY = re.compile(rf"deviceMemorySize: {_S}")
+
+_BYTES = {
+    **dict.fromkeys(("float", "float32", "int32", "uint32", "qint32"), 4),
+    **dict.fromkeys(("double", "float64", "int64", "uint64", "complex64"), 8),
+    **dict.fromkeys(("half", "float16", "bfloat16", "int16", "uint16"), 2),
+    **dict.fromkeys(("bool", "int8", "uint8"), 1),
+    **dict.fromkeys(("complex128",), 16),
+}
+
+
+@dataclass
+class Memory:
+    """Figures in bytes; None: unknown."""
+
+    total: int | None = None
+    free_now: int | None = None
+    """Free on the GPU when it failed."""
+    free_start: int | None = None
+    """Free on the GPU, or granted to TensorFlow, at the start."""
+    limit: int | None = None
+    in_use: int | None = None
+    request: int | None = None
+    free_chunks: list[int] = field(default_factory=list)
+
+
+def _pair(pattern: re.Pattern[str], body: str) -> tuple[int | None, int | None]:
+    found = pattern.search(body)
+    return (size(found[1]), size(found[2])) if found else (None, None)
+
+
+def _one(pattern: re.Pattern[str], body: str) -> int | None:
+    found = pattern.search(body)
+    return size(next(group for group in found.groups() if group)) if found else None
+
+
+def figures(case: Case) -> Memory:
+    """Return the figures of memory that the case holds, gathered once."""
+    known = case.readings.get("*memory")
+    if not isinstance(known, Memory):
+        known = case.readings["*memory"] = _gather(case)
+    return known
+
+
+def _gather(case: Case) -> Memory:
+    body, memory = case.raw, Memory()
+    gpus = case.facts.visible or case.facts.gpus
+    if gpus:
+        memory.total = _mib(gpus[0].memory_total_mib)
+        memory.free_now = _mib(gpus[0].memory_free_mib)
+    total, free = _pair(_FREE_START, body)
+    if total is None:
+        total, free = _pair(_FREE_START_OLD, body)
+    memory.total, memory.free_start = memory.total or total, free
+    free, total = _pair(_FREE_NOW, body)
+    if total is None:
+        free, total = _pair(_FREE_ASYNC, body)
+    if free is not None:
+        memory.free_now, memory.total = free, memory.total or total
+    row = _SMI.search(body)
+    if row and memory.total is None:
+        memory.total = int(row[2]) * MIB
+    if row and memory.free_now is None:
+        memory.free_now = (int(row[2]) - int(row[1])) * MIB
+    memory.total = memory.total or _one(_DEVICE_MEMORY, body)
+    created = _CREATED.search(body)
+    if created:
+        memory.free_start = int(created[1] or created[2]) * MIB
+    memory.limit = _one(_LIMIT, body) or _one(_MEMORY_LIMIT, body)
+    memory.in_use = _one(_IN_USE, body)
+    if memory.in_use is None:
+        memory.in_use = _one(_SUM_IN_USE, body)
+    memory.request = _one(_REQUEST, body) or tensor_bytes(case)
+    memory.free_chunks = [size(found[1]) or 0 for found in _FREE_CHUNK.finditer(body)]
+    return memory
+
+
+def tensor_bytes(case: Case) -> int | None:
+    """Return the bytes of the tensor that found no memory, from its shape and type; None: unknown."""
+    shape = case.evidence.shape
+    if not shape:
+        return None
+    return math.prod(shape) * _BYTES.get(case.evidence.dtype or "float", 4)
+
+
+def _mib(value: int | None) -> int | None:
+    return None if value is None else value * MIB
+
+
+def _free_low(case: Case, _: str) -> Reading | None:
+    """Whether next to no GPU memory is free."""
+    memory = figures(case)
+    if (
+        memory.free_now is None
+        or memory.total is None
+        or memory.free_now > max(0.06 * memory.total, 350 * MIB)
+    ):
+        return NO
+    return Reading(
+        f"Only {human(memory.free_now)} of {human(memory.total)} GPU memory were free.",
+        _free_quote(case, memory),
+    )
+
+
+def _free_much(case: Case, _: str) -> Reading | None:
+    """Whether much GPU memory is free."""
+    memory = figures(case)
+    if (
+        memory.free_now is None
+        or memory.total is None
+        or memory.free_now < max(0.15 * memory.total, 1024 * MIB)
+    ):
+        return NO
+    return Reading(
+        f"{human(memory.free_now)} of {human(memory.total)} GPU memory were free.", _free_quote(case, memory)
+    )
+
+
+def _free_quote(case: Case, memory: Memory) -> EvidenceLine:
+    quote = log_quote(case, _FREE_NOW) or log_quote(case, _FREE_ASYNC) or log_quote(case, _SMI)
+    return quote or EvidenceLine(f"{human(memory.free_now or 0)} free of {human(memory.total or 0)}", "facts")
+
+
+def _started_short(case: Case, _: str) -> Reading | None:
+    """Whether much of the GPU's memory was taken before TensorFlow asked for any."""
+    memory = figures(case)
+    start = memory.free_start
+    if start is None and memory.limit and "host" not in (case.evidence.allocator or ""):
+        start = memory.limit if _on_gpu(case) else None
+    if start is None or memory.total is None or start > 0.7 * memory.total:
+        return NO
+    sentence = f"TensorFlow was given {human(start)} of the GPU's {human(memory.total)} when it started."
+    return Reading(
+        sentence, log_quote(case, _FREE_START) or log_quote(case, _CREATED) or log_quote(case, _LIMIT)
+    )
+
+
+def _started_full(case: Case, _: str) -> Reading | None:
+    """Whether TensorFlow took nearly all of the GPU's memory at the start."""
+    memory = figures(case)
+    if case.facts.memory_growth or memory.free_start is None:
+        return NO
+    quote = log_quote(case, _CREATED)
+    if not quote or (memory.total is not None and memory.free_start < 0.7 * memory.total):
+        return NO
+    return Reading(f"TensorFlow took {human(memory.free_start)} of GPU memory when it started.", quote)
+
+
+def _on_gpu(case: Case) -> bool:
+    allocator = case.evidence.allocator or ""
+    return allocator.upper().startswith("GPU_") and not allocator.endswith("host_bfc")
+
+
+def _host(case: Case, _: str) -> Reading | None:
+    """Whether the allocator that had nothing left serves host memory."""
+    allocator = case.evidence.allocator or ""
+    if not allocator.endswith(HOST_ALLOCATORS):
+        return NO
+    return Reading(f"Allocator {allocator} serves the host's memory, not the GPU's.")
+
+
+def _gpu(case: Case, _: str) -> Reading | None:
+    """Whether the allocator that had nothing left serves GPU memory."""
+    return Reading() if _on_gpu(case) else NO
+
+
+def _fragmented(case: Case, _: str) -> Reading | None:
+    """Whether enough is free in total, in pieces that are each too small."""
+    memory = figures(case)
+    request, chunks = memory.request, memory.free_chunks
+    if not request:
+        return NO
+    if len(chunks) > 1 and sum(chunks) >= request > max(chunks):
+        sizes = f"{human(sum(chunks))} were free in {len(chunks)} pieces, the largest {human(max(chunks))}"
+        return Reading(f"{sizes}; {human(request)} were asked for.", log_quote(case, _FREE_CHUNK))
+    limit, used = memory.limit, memory.in_use
+    if (
+        limit
+        and used is not None
+        and limit - used >= 2 * request
+        and limit - used > 0.25 * limit
+        and _pool_full(case, limit)
+    ):
+        return Reading(
+            f"{human(limit - used)} of the allocator's {human(limit)} weren't in use; {human(request)} were asked for.",
+            log_quote(case, _IN_USE) or log_quote(case, _SUM_IN_USE),
+        )
+    return NO
+
+
+def _pool_full(case: Case, limit: int) -> bool:
+    """Whether the allocator had already taken all that it may from the driver."""
+    region = _one(_REGION, case.raw)
+    return region is not None and region >= 0.95 * limit
+
+
+def _full(case: Case, _: str) -> Reading | None:
+    """Whether what was in use and what was asked for go beyond the allocator's limit."""
+    memory = figures(case)
+    if not memory.limit or memory.in_use is None:
+        return NO
+    if memory.in_use + (memory.request or 0) < 0.9 * memory.limit:
+        return NO
+    sentence = f"{human(memory.in_use)} of the allocator's {human(memory.limit)} were in use"
+    asked = f"; {human(memory.request)} more were asked for." if memory.request else "."
+    return Reading(sentence + asked, log_quote(case, _IN_USE) or log_quote(case, _SUM_IN_USE))
+
+
+def _too_big(case: Case, _: str) -> Reading | None:
+    """Whether one tensor alone is larger than the memory."""
+    memory = figures(case)
+    ceiling = memory.limit or memory.total
+    if not memory.request or not ceiling or memory.request <= ceiling:
+        return NO
+    return Reading(f"{human(memory.request)} were asked for at once; there are {human(ceiling)}.")
+
+
+def _tensor(case: Case, _: str) -> Reading | None:
+    """Whether the size of the tensor is known."""
+    count = tensor_bytes(case)
+    if not count:
+        return NO
+    shape = ", ".join(map(str, case.evidence.shape))
+    return Reading(f"The tensor alone, shape [{shape}], takes {human(count)}.")
+
+
+READINGS: dict[str, Function] = {
+    "gpu-memory-low": _free_low,
+    "gpu-memory-free": _free_much,
+    "gpu-memory-taken-at-start": _started_short,
+    "gpu-memory-preallocated": _started_full,
+    "host-allocator": _host,
+    "gpu-allocator": _gpu,
+    "memory-in-pieces": _fragmented,
+    "allocator-full": _full,
+    "request-beyond-limit": _too_big,
+    "tensor-size": _tensor,
+}

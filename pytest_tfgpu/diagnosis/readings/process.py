@@ -1,0 +1,152 @@
+"""Readings of the process: what failed in it before, what else runs, whose code raised."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pytest_tfgpu.diagnosis.readings.base import NO, Function, Reading, log_quote
+from pytest_tfgpu.model import EvidenceLine
+
+if TYPE_CHECKING:
+    from pytest_tfgpu.diagnosis.case import Case
+
+_FAULT = re.compile(
+    r"ILLEGAL_ADDRESS|CUDA_ERROR_LAUNCH_FAILED|MISALIGNED_ADDRESS|CUDA_ERROR_ILLEGAL_INSTRUCTION|illegal memory access|"
+    r"unspecified launch failure|cudaErrorIllegalAddress|cudaErrorLaunchFailure|Unexpected Event status|misaligned address|"
+    r"device-side assert",
+    re.IGNORECASE,
+)
+_COUNTER = re.compile(r"[A-Za-z][\w.]{0,80}_(\d{3,7})(?![\w.])")
+_RETRACE = re.compile(r"triggered tf\.function retracing|Tracing is expensive")
+_SMI_PROCESS = re.compile(
+    r"\|\s{1,6}\d{1,3}\s{1,8}(?:N/A {1,4}N/A {1,4})?\d{1,8}\s{1,6}[CG+]{1,3}\s{1,6}([^\s|]{1,80})[^|\n]{0,80}\s(\d{1,7})MiB \|"
+)
+_TORCH = re.compile(r"\btorch\.|PyTorch|cuda\.OutOfMemoryError|CUDA out of memory\. Tried")
+_JAX = re.compile(
+    r"\bjax\b|jaxlib|XlaRuntimeError|external/org_tensorflow|\bPJRT\b|pjrt|XLA_PYTHON_CLIENT|xla_bridge"
+)
+_MANY = 500
+
+
+def _other_processes(case: Case, _: str) -> Reading | None:
+    """Whether another process holds GPU memory."""
+    total = max((gpu.memory_total_mib or 0 for gpu in case.facts.gpus), default=0)
+    floor = max(256, total // 20)
+    for process in case.facts.gpu_processes:
+        if process.memory_mib is None or process.memory_mib >= floor:
+            held = f" holds {process.memory_mib} MiB" if process.memory_mib else " uses the GPU"
+            text = f"{process.name or 'process'}{f' ({process.pid})' if process.pid else ''}{held}"
+            return Reading(f"Another process uses the GPU: {text}.", EvidenceLine(text, "facts"))
+    rows = [found for found in _SMI_PROCESS.finditer(case.raw) if int(found[2]) >= floor]
+    if len(rows) > 1:
+        return Reading("More than one process uses the GPU.", log_quote(case, _SMI_PROCESS))
+    return NO
+
+
+def _no_other_processes(case: Case, _: str) -> Reading | None:
+    """Whether NVML answered and named no other process."""
+    asked = any(gpu.memory_free_mib is not None for gpu in case.facts.gpus)
+    return Reading() if asked and not case.facts.gpu_processes else NO
+
+
+def _fault_earlier(case: Case, _: str) -> Reading | None:
+    """Whether a GPU fault was seen earlier in this process."""
+    if any(cause in ("gpu-fault", "earlier-gpu-fault") for cause in case.evidence.earlier):
+        return Reading("An earlier test of this process ended with a GPU fault.")
+    return NO
+
+
+def _fault_printed(case: Case, _: str) -> Reading | None:
+    """Whether a GPU fault stands in the message or the log."""
+    quote = log_quote(case, _FAULT)
+    return Reading("A GPU fault was printed.", quote) if quote else NO
+
+
+def _memory_ran_out_earlier(case: Case, _: str) -> Reading | None:
+    """Whether an earlier failure of this process ran out of GPU memory."""
+    earlier = {"out-of-memory", "memory-leak", "memory-fragmentation"}
+    return (
+        Reading("Memory had run out in this process before.") if earlier & set(case.evidence.earlier) else NO
+    )
+
+
+def _many_graphs(case: Case, _: str) -> Reading | None:
+    """Whether Node names count so high that many models were built in this process."""
+    names = [int(found[1]) for found in _COUNTER.finditer(" ".join(_node_texts(case.evidence.message)))]
+    if names and max(names) >= _MANY:
+        return Reading(f"Node names count up to {max(names)}: many graphs were built in this process.")
+    quote = log_quote(case, _RETRACE)
+    return Reading("Functions were traced again and again.", quote) if quote else NO
+
+
+def _node_texts(message: str) -> list[str]:
+    """Return the names of nodes in the message, without the copies between devices that count on their own."""
+    names = re.findall(r"\[\[(?:Node: |node |\{\{node )([\w./:-]{1,200})", message)
+    inputs = re.findall(r"\]\(([\w./:, -]{1,300})\)\]\]", message)
+    return [name for name in (*names, *inputs) if not re.search(r"/_\d+$|^_|_Recv|_Send", name)]
+
+
+def _other_framework(case: Case, _: str) -> Reading | None:
+    """Whether PyTorch or JAX raised it."""
+    classes = " ".join(link.type for link in case.evidence.chain)
+    modules = {frame.module.partition(".")[0] for frame in case.evidence.frames}
+    texts = f"{classes}\n{case.raw[:20000]}"
+    if "torch" in modules or _TORCH.search(texts):
+        return Reading("It comes from PyTorch.")
+    if modules & {"jax", "jaxlib"} or _JAX.search(texts):
+        return Reading("It comes from JAX.")
+    return NO
+
+
+def _raised_in(case: Case, argument: str) -> Reading | None:
+    """Whether the innermost frame that isn't TensorFlow's or Keras's lies in a package of the argument (`numpy/scipy`)."""
+    wanted = set(argument.split("/"))
+    framework = {"tensorflow", "keras", "tf_keras"}
+    for frame in reversed(case.evidence.frames):
+        package = frame.module.partition(".")[0]
+        if package not in framework:
+            return Reading() if package in wanted else NO
+    return NO
+
+
+def _passes_through(case: Case, argument: str) -> Reading | None:
+    """Whether a frame lies in a module that begins with one of the argument's names."""
+    wanted = tuple(argument.split("/"))
+    return Reading() if any(frame.module.startswith(wanted) for frame in case.evidence.frames) else NO
+
+
+def _growth(case: Case, _: str) -> Reading | None:
+    """Whether memory growth is on."""
+    value = case.facts.environment.get("TF_FORCE_GPU_ALLOW_GROWTH", "")
+    return Reading("Memory growth is on.") if case.facts.memory_growth or value.lower() == "true" else NO
+
+
+def _variable(case: Case, argument: str) -> Reading | None:
+    """Whether an environment variable is set, to one of the values after `=` where there are some."""
+    name, _, values = argument.partition("=")
+    value = case.facts.environment.get(name)
+    if value is None or (values and value.strip().lower() not in values.split("/")):
+        return NO
+    return Reading(f"{name} is {value}.", EvidenceLine(f"{name}={value}", "facts"))
+
+
+def _has_exception(case: Case, _: str) -> Reading | None:
+    """Whether an exception or a message is there, not only log lines."""
+    return Reading() if any(link.message.strip() for link in case.evidence.chain) else NO
+
+
+READINGS: dict[str, Function] = {
+    "other-processes": _other_processes,
+    "no-other-processes": _no_other_processes,
+    "fault-earlier": _fault_earlier,
+    "fault-printed": _fault_printed,
+    "memory-ran-out-earlier": _memory_ran_out_earlier,
+    "many-graphs": _many_graphs,
+    "other-framework": _other_framework,
+    "raised-in": _raised_in,
+    "passes-through": _passes_through,
+    "memory-growth": _growth,
+    "variable": _variable,
+    "message": _has_exception,
+}

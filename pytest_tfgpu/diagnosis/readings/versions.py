@@ -1,0 +1,286 @@
+"""Readings of versions: what is found against what TensorFlow was built for, and what a GPU needs."""
+
+from __future__ import annotations
+
+import operator
+import re
+from typing import TYPE_CHECKING
+
+from pytest_tfgpu.diagnosis.readings.base import NO, Function, Reading, log_quote, version
+from pytest_tfgpu.model import EvidenceLine
+
+if TYPE_CHECKING:
+    from pytest_tfgpu.diagnosis.case import Case
+
+Version = tuple[int, ...]
+
+# https://www.tensorflow.org/install/source#gpu
+_CUDA_OF_TENSORFLOW: tuple[tuple[Version, Version], ...] = (
+    ((1, 0), (8, 0)),
+    ((1, 5), (9, 0)),
+    ((1, 13), (10, 0)),
+    ((2, 1), (10, 1)),
+    ((2, 4), (11, 0)),
+    ((2, 5), (11, 2)),
+    ((2, 12), (11, 8)),
+    ((2, 15), (12, 2)),
+    ((2, 16), (12, 3)),
+    ((2, 18), (12, 5)),
+)
+# https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/ (minor version compatibility from 11.0 on)
+_DRIVER_OF_CUDA: tuple[tuple[Version, Version], ...] = (
+    ((8, 0), (375, 26)),
+    ((9, 0), (384, 81)),
+    ((9, 1), (390, 46)),
+    ((9, 2), (396, 26)),
+    ((10, 0), (410, 48)),
+    ((10, 1), (418, 39)),
+    ((10, 2), (440, 33)),
+    ((11, 0), (450, 80)),
+    ((12, 0), (525, 60)),
+    ((13, 0), (580, 0)),
+)
+# Release notes of each CUDA: the first that compiles for this compute capability.
+_CUDA_OF_CAPABILITY: tuple[tuple[Version, Version], ...] = (
+    ((6, 0), (8, 0)),
+    ((7, 0), (9, 0)),
+    ((7, 5), (10, 0)),
+    ((8, 0), (11, 0)),
+    ((8, 6), (11, 1)),
+    ((8, 9), (11, 8)),
+    ((9, 0), (11, 8)),
+    ((10, 0), (12, 8)),
+)
+# https://developer.nvidia.com/cuda-gpus
+_CAPABILITY_OF_NAME: tuple[tuple[re.Pattern[str], Version], ...] = (
+    (re.compile(r"\bRTX ?(?:PRO )?50\d\d|RTX PRO \d{4} Blackwell", re.I), (12, 0)),
+    (re.compile(r"\bB[23]00\b|\bGB200\b", re.I), (10, 0)),
+    (re.compile(r"\bH[12]00\b|\bGH200\b|\bH20\b", re.I), (9, 0)),
+    (re.compile(r"\bRTX ?40\d\d|\bL40|\bL4\b|RTX \d000 Ada", re.I), (8, 9)),
+    (re.compile(r"\bRTX ?30\d\d|\bRTX A\d{4}|\bA10\b|\bA10G\b|\bA40\b", re.I), (8, 6)),
+    (re.compile(r"\bA100|\bA30\b", re.I), (8, 0)),
+    (re.compile(r"\bRTX ?20\d\d|\bT4\b|\bGTX ?16\d\d|Quadro RTX|TITAN RTX", re.I), (7, 5)),
+    (re.compile(r"\bV100|TITAN V\b", re.I), (7, 0)),
+)
+
+_CUDNN_LINE = re.compile(
+    r"Loaded runtime CuDNN library: (\d[\d.]{0,20})(?: \(compatibility version \d{1,6}\))? but source was compiled with:? (\d[\d.]{0,20})",
+    re.IGNORECASE,
+)
+_CAPABILITY_LINE = re.compile(r"compute ?capability:? (\d{1,2}\.\d)(?!\d)", re.IGNORECASE)
+_CUDART_LINE = re.compile(
+    r"opened (?:dynamic|CUDA) library libcudart\.so\.(\d{1,2}(?:\.\d{1,2})?)|cudart64_(\d{2,3})",
+    re.IGNORECASE,
+)
+_NAME_LINE = re.compile(r"\bname: ([\w .()/-]{3,60}?)(?:,| major| computeCap|$)", re.MULTILINE)
+_KERNEL = re.compile(
+    r"kernel reported version is: (\d{3}\.\d[\d.]{0,12})|Kernel Module {1,4}(\d{3}\.\d[\d.]{0,12})"
+)
+_DSO = re.compile(r"libcuda reported version is: (\d{3}\.\d[\d.]{0,12})")
+_SMI_DRIVER = re.compile(r"Driver Version: (\d{3}\.\d[\d.]{0,12})")
+
+_COMPARE = {"<": operator.lt, "<=": operator.le, ">=": operator.ge, ">": operator.gt, "==": operator.eq}
+
+
+def _lookup(table: tuple[tuple[Version, Version], ...], key: Version) -> Version:
+    """Return the value of the last row whose key isn't above `key`; empty where there is none."""
+    rows = [value for first, value in table if first <= key]
+    return rows[-1] if rows else ()
+
+
+def _dotted(value: Version) -> str:
+    return ".".join(map(str, value))
+
+
+def cudnn_pair(case: Case) -> tuple[Version, Version]:
+    """Return the versions of cuDNN: loaded, compiled for; each empty where unknown."""
+    found = _CUDNN_LINE.search(case.raw)
+    if found:
+        return _cudnn_version(found[1]), _cudnn_version(found[2])
+    built = case.facts.built_for
+    return version(case.facts.cudnn), version(built.cudnn if built else None)
+
+
+def _cudnn_version(value: str) -> Version:
+    """Return 7.3.1 for `7.3.1` and for the packed `7301`."""
+    parts = version(value)
+    if len(parts) == 1 and parts[0] >= 90000:
+        return (parts[0] // 10000, parts[0] // 100 % 100, parts[0] % 100)
+    if len(parts) == 1 and parts[0] >= 1000:
+        return (parts[0] // 1000, parts[0] // 100 % 10, parts[0] % 100)
+    return parts
+
+
+def _cudnn_unfit(case: Case, _: str) -> Reading | None:
+    """Whether the cuDNN that is loaded doesn't fit the one that TensorFlow was compiled with."""
+    loaded, compiled = cudnn_pair(case)
+    if not loaded or not compiled:
+        return NO
+    printed = log_quote(case, _CUDNN_LINE)
+    fits = loaded[0] == compiled[0] and loaded[:2] >= compiled[:2]
+    if fits and not printed:
+        return NO
+    sentence = f"cuDNN {_dotted(loaded)} is loaded, TensorFlow was compiled with {_dotted(compiled)}."
+    facts = EvidenceLine(f"cuDNN {_dotted(loaded)} found, built for {_dotted(compiled)}", "facts")
+    return Reading(sentence, printed or facts)
+
+
+def _cudnn_fits(case: Case, _: str) -> Reading | None:
+    """Whether the cuDNN found fits the one that TensorFlow was compiled with."""
+    loaded, compiled = cudnn_pair(case)
+    if not loaded or not compiled or log_quote(case, _CUDNN_LINE):
+        return NO
+    return Reading() if loaded[0] == compiled[0] and loaded[:2] >= compiled[:2] else NO
+
+
+def tensorflow(case: Case) -> Version:
+    """Return TensorFlow's version, empty where unknown."""
+    return version(case.facts.tensorflow)
+
+
+def cuda_built(case: Case) -> Version:
+    """Return the CUDA that TensorFlow was built for, by its own word or by its version."""
+    built = case.facts.built_for
+    return version(built.cuda if built else None) or _lookup(_CUDA_OF_TENSORFLOW, tensorflow(case))
+
+
+def cuda_in_use(case: Case) -> Version:
+    """Return the CUDA that is in use, as far as it can be told."""
+    opened = _CUDART_LINE.search(case.raw)
+    if opened and opened[1]:
+        return version(opened[1])
+    if opened and opened[2]:
+        digits = opened[2]
+        return (int(digits[:2]), int(digits[2:])) if len(digits) == 3 else (int(digits[0]), int(digits[1]))
+    return version(case.facts.cuda) or cuda_built(case)
+
+
+def capability(case: Case) -> Version:
+    """Return the compute capability of the GPU: from the facts, the log, or the GPU's name."""
+    gpus = case.facts.visible or case.facts.gpus
+    for gpu in gpus:
+        if gpu.compute_capability:
+            return version(gpu.compute_capability)
+    found = _CAPABILITY_LINE.search(case.raw)
+    if found:
+        return version(found[1])
+    names = [gpu.name or "" for gpu in gpus] + [found[1] for found in _NAME_LINE.finditer(case.raw[:20000])]
+    for name in names:
+        for pattern, value in _CAPABILITY_OF_NAME:
+            if pattern.search(name):
+                return value
+    return ()
+
+
+def _gpu_too_new(case: Case, _: str) -> Reading | None:
+    """Whether the GPU is newer than the CUDA in use knows."""
+    has = capability(case)
+    needs, used = _lookup(_CUDA_OF_CAPABILITY, has), cuda_in_use(case)
+    if not has or not needs or not used or used[:2] >= needs:
+        return NO
+    if len(used) == 1 and used[0] == needs[0]:
+        return NO
+    return Reading(
+        f"Compute capability {_dotted(has)} needs CUDA {_dotted(needs)} or newer; CUDA {_dotted(used)} is in use."
+    )
+
+
+def _gpu_too_old(case: Case, _: str) -> Reading | None:
+    """Whether the GPU is older than the oldest that this build serves."""
+    has, built = capability(case), case.facts.built_for
+    listed = (
+        [
+            version(re.sub(r"^(?:sm|compute)_(\d+)(\d)$", r"\1.\2", item))
+            for item in built.compute_capabilities
+        ]
+        if built
+        else []
+    )
+    oldest = min((item for item in listed if item), default=())
+    if not has or not oldest or has >= oldest:
+        return NO
+    return Reading(
+        f"The GPU has compute capability {_dotted(has)}; this TensorFlow serves {_dotted(oldest)} and newer."
+    )
+
+
+def driver(case: Case) -> Version:
+    """Return the driver's version, empty where unknown."""
+    found = _SMI_DRIVER.search(case.raw) or _KERNEL.search(case.raw)
+    return version(case.facts.driver) or version((found[1] or found[found.lastindex or 1]) if found else None)
+
+
+def _driver_old(case: Case, _: str) -> Reading | None:
+    """Whether the driver is older than the CUDA in use needs."""
+    has, needs = driver(case), _lookup(_DRIVER_OF_CUDA, cuda_in_use(case))
+    if not has or not needs or has >= needs:
+        return NO
+    sentence = f"Driver {_dotted(has)} is installed; CUDA {_dotted(cuda_in_use(case))} needs {_dotted(needs)} or newer."
+    return Reading(sentence, EvidenceLine(f"driver {_dotted(has)}", "facts"))
+
+
+def _driver_fits(case: Case, _: str) -> Reading | None:
+    """Whether the driver is new enough for the CUDA in use."""
+    has, needs = driver(case), _lookup(_DRIVER_OF_CUDA, cuda_in_use(case))
+    return Reading() if has and needs and has >= needs else NO
+
+
+def _driver_halves(case: Case, _: str) -> Reading | None:
+    """Whether Kernel module and user-space driver differ."""
+    kernel, library = _KERNEL.search(case.raw), _DSO.search(case.raw)
+    if not kernel or not library:
+        return NO
+    one, other = version(kernel[1] or kernel[2]), version(library[1])
+    if one[:2] == other[:2]:
+        return NO
+    return Reading(
+        f"The kernel module is {_dotted(one)}, libcuda is {_dotted(other)}.", log_quote(case, _DSO)
+    )
+
+
+def _driver_halves_equal(case: Case, _: str) -> Reading | None:
+    """Whether Kernel module and user-space driver are of one version."""
+    if re.search(r"kernel version seems to match DSO", case.raw):
+        return Reading()
+    kernel, library = _KERNEL.search(case.raw), _DSO.search(case.raw)
+    if not kernel or not library:
+        return NO
+    return Reading() if version(kernel[1] or kernel[2])[:2] == version(library[1])[:2] else NO
+
+
+def _cuda_unlike_build(case: Case, _: str) -> Reading | None:
+    """Whether the CUDA found here isn't the one that TensorFlow was built for."""
+    found, built = version(case.facts.cuda), cuda_built(case)
+    if not found or not built:
+        return NO
+    same = found[0] == built[0] and (built[0] >= 11 or len(found) < 2 or found[:2] == built[:2])
+    if same:
+        return NO
+    return Reading(
+        f"CUDA {_dotted(found)} is found here; this TensorFlow was built for {_dotted(built)}.",
+        EvidenceLine(f"CUDA {_dotted(found)} found, built for {_dotted(built)}", "facts"),
+    )
+
+
+def _tensorflow(case: Case, argument: str) -> Reading | None:
+    """Whether TensorFlow's version compares as the argument says (`<2.11`)."""
+    has = tensorflow(case)
+    found = re.fullmatch(r"(<=|>=|==|<|>)(\d{1,4}(?:\.\d{1,4}){0,3})", argument)
+    if not has or not found:
+        return NO
+    wanted = version(found[2])
+    return Reading(f"TensorFlow is {_dotted(has)}.") if _COMPARE[found[1]](has[: len(wanted)], wanted) else NO
+
+
+READINGS: dict[str, Function] = {
+    "cudnn-unfit": _cudnn_unfit,
+    "cudnn-fits": _cudnn_fits,
+    "gpu-newer-than-cuda": _gpu_too_new,
+    "gpu-older-than-build": _gpu_too_old,
+    "driver-too-old-for-cuda": _driver_old,
+    "driver-fits-cuda": _driver_fits,
+    "driver-halves-differ": _driver_halves,
+    "driver-halves-agree": _driver_halves_equal,
+    "cuda-unlike-build": _cuda_unlike_build,
+    "tensorflow": _tensorflow,
+}

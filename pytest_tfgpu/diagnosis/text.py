@@ -1,0 +1,175 @@
+"""Cleaning and cutting of texts, and the structure that TensorFlow's error texts carry.
+
+Every pattern here is linear: what repeats is bounded or can't overlap with what follows it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+MESSAGE_LIMIT = 64 * 1024
+"""Characters of a message that are kept: three quarters from its start, the rest from its end."""
+LINE_LIMIT = 2048
+LOG_LIMIT = 2000
+"""Log lines that are kept: the first and the last thousand."""
+
+_ESCAPES = re.compile(
+    r"\x1b(?:\[[0-9;:?<=>]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,2048}(?:\x07|\x1b\\)?|[@-Z\\^_])"
+)
+_CONTROLS = {code: None for code in (*range(0x00, 0x09), *range(0x0B, 0x20), 0x7F, 0x1B)} | {0x0130: "I"}
+
+STATUSES = {
+    "CancelledError": "CANCELLED",
+    "UnknownError": "UNKNOWN",
+    "InvalidArgumentError": "INVALID_ARGUMENT",
+    "DeadlineExceededError": "DEADLINE_EXCEEDED",
+    "NotFoundError": "NOT_FOUND",
+    "AlreadyExistsError": "ALREADY_EXISTS",
+    "PermissionDeniedError": "PERMISSION_DENIED",
+    "UnauthenticatedError": "UNAUTHENTICATED",
+    "ResourceExhaustedError": "RESOURCE_EXHAUSTED",
+    "FailedPreconditionError": "FAILED_PRECONDITION",
+    "AbortedError": "ABORTED",
+    "OutOfRangeError": "OUT_OF_RANGE",
+    "UnimplementedError": "UNIMPLEMENTED",
+    "InternalError": "INTERNAL",
+    "UnavailableError": "UNAVAILABLE",
+    "DataLossError": "DATA_LOSS",
+}
+"""TensorFlow's error classes and the status codes behind them (tensorflow/python/framework/errors_impl.py)."""
+
+_CODES = {code.replace("_", " ").lower(): code for code in STATUSES.values()}
+_CODE_PREFIX = re.compile(
+    r"(?:^|\(\d{1,3}\) |failed at [\w.]{1,80}:\d{1,6} : |with status: |^Internal: )(%s): "
+    % "|".join(f"{code.replace('_', '[ _]')}" for code in _CODES.values()),
+    re.IGNORECASE | re.MULTILINE,
+)
+_CLASS_PREFIX = re.compile(
+    r"^\s{0,8}(?:E\s{1,8})?((?:[A-Za-z_]\w{0,60}\.){0,12}[A-Z]\w{1,60}(?:Error|Exception|Exhausted))(?::|$| \()"
+)
+
+_OPS = (
+    re.compile(r"\[Op:((?!__inference_|__forward_|__backward_)\w{1,120})\]"),
+    re.compile(r"__wrapped__(?:__?Mkl(?:Native)?)?([A-Za-z]\w{0,120}?)_(?:T[a-z]+_\w+_)?device_/job:"),
+    re.compile(r"\[\[Node: [\w./:^-]{1,300} = (\w{1,120})\["),
+    re.compile(r"to support Op '(\w{1,120})'"),
+    re.compile(r"No registered '(\w{1,120})' OpKernel"),
+    re.compile(r"\{\{node [\w./:^-]{1,300}\}\} = (\w{1,120})\["),
+    re.compile(r"All kernels registered for op (\w{1,120})"),
+    re.compile(r"in order to run (\w{1,120}):"),
+    re.compile(r"requested by op ([\w./]{1,300})"),
+    re.compile(r"^(_EagerConst):", re.MULTILINE),
+)
+_NODES = (
+    re.compile(r"\{\{node ([\w./:^-]{1,300})\}\}"),
+    re.compile(r"\[\[[Nn]ode:? ([\w./:^-]{1,300})"),
+    re.compile(r"Node: '([^'\n]{1,300})'"),
+    re.compile(r"Detected at node '?([\w./:^-]{1,300})'? defined at"),
+    re.compile(r"Cannot assign a device for operation '?([\w./-]{1,300})"),
+)
+_DEVICES = (
+    re.compile(r"on /job:[\w./:]{1,80}?/(?:device:)?([A-Z_]{3,12}|cpu|gpu):(\d{1,3}) by allocator"),
+    re.compile(r"_device_/job:[\w./:]{1,80}?/(?:device:)?([A-Z_]{3,12}|cpu|gpu):(\d{1,3})"),
+    re.compile(r'\b_device="/?[\w./:]{0,80}?/?(?:device:)?([A-Z_]{3,12}|cpu|gpu):(\d{1,3})"'),
+    re.compile(
+        r"input tensor from /job:[\w./:]{1,80} to /job:[\w./:]{1,80}?/(?:device:)?([A-Z_]{3,12}|cpu|gpu):(\d{1,3})"
+    ),
+)
+_ALLOCATOR = re.compile(r"by allocator ([\w.]{1,60})|Allocator \(([\w.]{1,60})\) ran out")
+_SHAPE = re.compile(
+    r"tensor (?:with|of) shape ?\[(\d{1,18}(?:, ?\d{1,18}){0,15})\](?: and type ([a-z]\w{1,15}))?"
+)
+_GRAPH = re.compile(r"\[\[(?:Node: |node |\{\{node )")
+_GRAPH_LIMIT = 8192
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What a text says of the operation that failed; None where it says nothing."""
+
+    op: str | None = None
+    node: str | None = None
+    device: str | None = None
+    allocator: str | None = None
+    shape: tuple[int, ...] = ()
+    dtype: str | None = None
+
+
+def clean(text: str, limit: int = MESSAGE_LIMIT) -> str:
+    """Return `text` without terminal escapes and control characters, at most about `limit` characters long."""
+    if len(text) > limit:
+        text = text[: limit * 3 // 4] + "\n...\n" + text[-limit // 4 :]
+    if "\x1b" in text:
+        text = _ESCAPES.sub("", text)
+    return text.translate(_CONTROLS)
+
+
+def structure(text: str) -> Structure:
+    """Read operation, node, device, allocator and shape from TensorFlow's error text."""
+    shape = _SHAPE.search(text)
+    device = _first(_DEVICES, text)
+    allocator = _ALLOCATOR.search(text)
+    op, node = _first(_OPS, text), _first(_NODES, text)
+    return Structure(
+        op=op[1] if op else None,
+        node=node[1] if node else None,
+        device=f"/device:{device[1].upper()}:{device[2]}" if device else None,
+        allocator=(allocator[1] or allocator[2]) if allocator else None,
+        shape=tuple(int(part) for part in shape[1].split(",")) if shape else (),
+        dtype=shape[2] if shape else None,
+    )
+
+
+def status_of(class_name: str, text: str) -> str | None:
+    """Return the status code behind an error class, or the one that its text begins with."""
+    known = STATUSES.get(class_name.rpartition(".")[2])
+    if known:
+        return known
+    found = _CODE_PREFIX.search(text[:4096])
+    return _CODES[found[1].replace("_", " ").lower()] if found else None
+
+
+def class_in(text: str) -> str:
+    """Return the error class that a text begins with (`tensorflow...UnknownError: ...`), or an empty string."""
+    found = _CLASS_PREFIX.match(text[:1024])
+    return found[1] if found else ""
+
+
+def without_graph(text: str) -> str:
+    """Return `text` with `[[Node: name = Op[...]]]` blanked: attributes such as `use_cudnn_on_gpu` say nothing.
+
+    The length stays, so that positions in the result are positions in `text`.
+    """
+    if "[[" not in text:
+        return text
+    parts, done = [], 0
+    for found in _GRAPH.finditer(text):
+        if found.start() < done:
+            continue
+        end = _closing(text, found.start())
+        parts += [text[done : found.start()], " " * (end - found.start())]
+        done = end
+    return "".join((*parts, text[done:]))
+
+
+def _closing(text: str, start: int) -> int:
+    """Return the position after the brackets that close those at `start`; the end of the line where none do."""
+    depth = 0
+    for position in range(start, min(len(text), start + _GRAPH_LIMIT)):
+        if text[position] == "[":
+            depth += 1
+        elif text[position] == "]":
+            depth -= 1
+            if depth == 0:
+                return position + 1
+    newline = text.find("\n", start)
+    return len(text) if newline < 0 else newline
+
+
+def _first(patterns: tuple[re.Pattern[str], ...], text: str) -> re.Match[str] | None:
+    for pattern in patterns:
+        found = pattern.search(text)
+        if found:
+            return found
+    return None

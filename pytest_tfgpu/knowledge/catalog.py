@@ -1,0 +1,119 @@
+"""The causes that are known: the built-in ones, found by themselves in `causes/`, and those that others bring."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import re
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import get_args
+
+from pytest_tfgpu.knowledge import patterns
+from pytest_tfgpu.knowledge.schema import WEIGHTS, Cause
+from pytest_tfgpu.model import Category
+
+BUILT_IN = "pytest-tfgpu"
+
+_ID = re.compile(r"[a-z][a-z0-9]{0,39}(?:-[a-z0-9]{1,40}){0,7}")
+
+
+class CatalogError(ValueError):
+    """A cause that can't be taken into the catalogue; the text names who brought it."""
+
+
+class Catalog:
+    """Causes by id, each with the name of who provides it."""
+
+    def __init__(self, causes: Iterable[tuple[str, Cause]] = ()) -> None:
+        """Take (provider, cause) pairs. Raises CatalogError for a faulty cause or an id that is there already."""
+        self._causes: dict[str, Cause] = {}
+        self._providers: dict[str, str] = {}
+        for provider, cause in causes:
+            self._add(provider, cause)
+
+    def __iter__(self) -> Iterator[Cause]:
+        return iter(self._causes.values())
+
+    def __len__(self) -> int:
+        return len(self._causes)
+
+    def __contains__(self, identifier: object) -> bool:
+        return identifier in self._causes
+
+    def get(self, identifier: str) -> Cause | None:
+        """Return the cause of this id, or None."""
+        return self._causes.get(identifier)
+
+    def provider(self, identifier: str) -> str:
+        """Return who provides the cause of this id. Raises KeyError where there is none."""
+        return self._providers[identifier]
+
+    def extended(self, extra: Iterable[tuple[str, Iterable[Cause]]]) -> Catalog:
+        """Return a catalogue with the causes of further providers. Raises CatalogError, naming the provider."""
+        pairs = [(self._providers[cause.id], cause) for cause in self]
+        for provider, causes in extra:
+            try:
+                pairs += [(provider, cause) for cause in causes]
+            except TypeError:
+                raise CatalogError(f"{provider}: expected a sequence of causes") from None
+        return Catalog(pairs)
+
+    def _add(self, provider: str, cause: Cause) -> None:
+        fault = _fault(cause, templates=provider != BUILT_IN)
+        if fault:
+            raise CatalogError(f"{provider}: {fault}")
+        other = self._providers.get(cause.id)
+        if other is not None:
+            raise CatalogError(f"cause {cause.id!r} is provided twice, by {other} and by {provider}")
+        self._causes[cause.id] = cause
+        self._providers[cause.id] = provider
+
+
+@cache
+def load() -> Catalog:
+    """Return the built-in catalogue, read at the first call. Raises CatalogError where a file in it is faulty."""
+    return Catalog((BUILT_IN, cause) for cause in builtin_causes())
+
+
+@cache
+def builtin_causes() -> tuple[Cause, ...]:
+    """Return the causes in `pytest_tfgpu/knowledge/causes`, one per file, in the order of the files' names."""
+    package = importlib.import_module("pytest_tfgpu.knowledge.causes")
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    return tuple(importlib.import_module(f"{package.__name__}.{name}").CAUSE for name in names)
+
+
+def template_faults(cause: Cause) -> Iterator[str]:
+    """Yield what is wrong with the templates of a cause. The built-in ones are checked by the tests alone."""
+    for template in (template for signature in cause.signatures for template in signature.text):
+        try:
+            patterns.compile_template(template)
+        except patterns.PatternError as error:
+            yield str(error)
+
+
+def _fault(cause: object, *, templates: bool) -> str | None:
+    """Return what is wrong with a cause, or None."""
+    if not isinstance(cause, Cause):
+        return f"expected a Cause, got {type(cause).__name__}"
+    if not isinstance(cause.id, str) or not _ID.fullmatch(cause.id):
+        return f"cause id {cause.id!r} isn't lower-case words joined by hyphens"
+    if cause.category not in get_args(Category):
+        return f"cause {cause.id}: category {cause.category!r} isn't one of {', '.join(get_args(Category))}"
+    if not isinstance(cause.summary, str) or not cause.summary.strip():
+        return f"cause {cause.id}: the summary is missing"
+    faults = list(_signature_faults(cause))
+    if not faults and templates:
+        faults = list(template_faults(cause))
+    return f"cause {cause.id}: {faults[0]}" if faults else None
+
+
+def _signature_faults(cause: Cause) -> Iterator[str]:
+    for signature in cause.signatures:
+        if signature.role not in WEIGHTS:
+            yield f"role {signature.role!r} isn't one of {', '.join(WEIGHTS)}"
+        if not 0 < signature.strength <= 1:
+            yield f"weight {signature.weight!r} isn't above 0 and at most 1"
+        if isinstance(signature.text, str):
+            yield "text is a tuple of templates, not one string"

@@ -1,0 +1,181 @@
+"""The small language in which causes quote the texts that TensorFlow prints.
+
+A template is the text itself; case and the amount of white space don't matter. In braces:
+
+- `{}` up to 240 characters of the same line, `{~}` up to 800 that may cross lines,
+- `{#}` a number or a version (`8.9.4`, `1,024`), `{w}` one word without white space,
+- `{one|other}` one of several texts; an empty one is allowed.
+
+`{{` and `}}` stand for the braces themselves. A template matches whole words only: `locator` isn't in
+`allocator`.
+
+Matching is linear in the text: each gap is taken as short as possible and never widened again. A template
+whose words
+aren't all in the text costs a look-up in a set.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterator
+from functools import cache, cached_property
+
+_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+_WORD = re.compile(r"[a-z0-9]+")
+_HOLES = {
+    "": (r"[^\n]", "240"),
+    "~": (r"[\s\S]", "800"),
+}
+_TYPED = {"#": r"\d{1,20}(?:[.,]\d{1,20}){0,8}", "w": r"[^\s]{1,200}"}
+_LIMIT_OF_VARIANTS = 32
+
+
+class PatternError(ValueError):
+    """A template that can't be understood."""
+
+
+class Text:
+    """A text made ready for searching."""
+
+    def __init__(self, text: str) -> None:
+        self.lower = text.lower()
+        if len(self.lower) != len(text):
+            self.lower = "".join(letter.lower() if letter.isascii() else letter for letter in text)
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """All words of the text, in lower case."""
+        return frozenset(_WORD.findall(self.lower))
+
+
+class Pattern:
+    """One template without alternatives, ready to be searched for."""
+
+    def __init__(self, tokens: list[tuple[str, str]]) -> None:
+        self._tokens = tokens
+        self.words = frozenset(_words(tokens))
+        first = tokens[0]
+        if first[0] != "text" or not first[1].strip():
+            raise PatternError("a template begins with text")
+        self._anchor = first[1].lower().lstrip().split()[0]
+        self._guard = self._anchor[0].isalnum()
+
+    @cached_property
+    def _regex(self) -> re.Pattern[str]:
+        return re.compile(_expression(self._tokens))
+
+    def find(self, text: Text) -> tuple[int, int] | None:
+        """Return start and end of the first occurrence, or None."""
+        if not self.words <= text.words:
+            return None
+        lower, anchor = text.lower, self._anchor
+        position = lower.find(anchor)
+        while position >= 0:
+            if not (self._guard and position and lower[position - 1].isalnum()):
+                found = self._regex.match(lower, position)
+                if found:
+                    return found.span()
+            position = lower.find(anchor, position + 1)
+        return None
+
+
+@cache
+def compile_template(template: str) -> tuple[Pattern, ...]:
+    """Return the patterns of a template, one for each combination of its alternatives.
+
+    Raises PatternError where the template can't be understood.
+    """
+    try:
+        return tuple(Pattern(_merged(tokens)) for tokens in _variants(template))
+    except PatternError as error:
+        raise PatternError(f"template {template!r}: {error}") from None
+
+
+def find(template: str, text: Text) -> tuple[int, int] | None:
+    """Return start and end of the first place in `text` where `template` fits, or None."""
+    spans = [span for pattern in compile_template(template) if (span := pattern.find(text))]
+    return min(spans) if spans else None
+
+
+def _variants(template: str) -> Iterator[list[tuple[str, str]]]:
+    choices: list[list[tuple[str, str]]] = []
+    done = 0
+    for found in _TOKEN.finditer(template):
+        choices.append([("text", template[done : found.start()])])
+        done = found.end()
+        inner = found[1]
+        if inner is None:
+            choices.append([("text", found[0][0])])
+        elif inner in _HOLES or inner in _TYPED:
+            choices.append([("hole", inner)])
+        elif "|" in inner:
+            choices.append([("text", part) for part in inner.split("|")])
+        else:
+            raise PatternError(f"unknown placeholder {{{inner}}}")
+    choices.append([("text", template[done:])])
+    combinations = list(itertools.islice(itertools.product(*choices), _LIMIT_OF_VARIANTS + 1))
+    if len(combinations) > _LIMIT_OF_VARIANTS:
+        raise PatternError(f"more than {_LIMIT_OF_VARIANTS} combinations of alternatives")
+    yield from ([token for token in combination if token != ("text", "")] for combination in combinations)
+
+
+def _merged(tokens: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Join neighbouring texts; gaps at the end say nothing and are dropped."""
+    merged: list[tuple[str, str]] = []
+    for kind, value in tokens:
+        if kind == "text" and merged and merged[-1][0] == "text":
+            merged[-1] = ("text", merged[-1][1] + value)
+        else:
+            merged.append((kind, value))
+    while merged and merged[-1][0] == "hole" and merged[-1][1] in _HOLES:
+        merged.pop()
+    if not merged:
+        raise PatternError("it holds no text")
+    return merged
+
+
+def _words(tokens: list[tuple[str, str]]) -> Iterator[str]:
+    """Yield the words that any match holds as whole words."""
+    for position, (kind, value) in enumerate(tokens):
+        if kind != "text":
+            continue
+        lower = value.lower()
+        for found in _WORD.finditer(lower):
+            open_left = found.start() == 0 and position > 0
+            open_right = found.end() == len(lower) and position < len(tokens) - 1
+            if not open_left and not open_right:
+                yield found[0]
+
+
+def _expression(tokens: list[tuple[str, str]]) -> str:
+    """Return the regular expression: every gap with the text after it in a group that is never entered twice."""
+    parts, number = [], 0
+    for position, (kind, value) in enumerate(tokens):
+        if kind == "text":
+            if position and tokens[position - 1][1] in _HOLES and tokens[position - 1][0] == "hole":
+                continue
+            parts.append(_literal(value))
+        elif value in _TYPED:
+            number += 1
+            parts.append(f"(?=(?P<g{number}>{_TYPED[value]}))(?P=g{number})")
+        else:
+            number += 1
+            char, limit = _HOLES[value]
+            after = tokens[position + 1]
+            following = _literal(after[1]) if after[0] == "text" else ""
+            parts.append(f"(?=(?P<g{number}>{char}{{0,{limit}}}?{following}))(?P=g{number})")
+    last = tokens[-1]
+    guard = "(?![a-z0-9])" if last[0] == "text" and last[1][-1].isalnum() else ""
+    return "".join(parts) + guard
+
+
+def _literal(value: str) -> str:
+    lower = value.lower()
+    pieces = [re.escape(piece) for piece in lower.split()]
+    body = r"\s{1,8}".join(pieces)
+    if lower[:1].isspace():
+        body = r"\s{1,8}" + body
+    if lower[-1:].isspace() and pieces:
+        body += r"\s{1,8}"
+    return body
