@@ -1,0 +1,169 @@
+"""From facts and the child's answer to the verdict. Pure: the same input gives the same verdict."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from pytest_tfgpu.model import CheckResult, Facts, Finding, GpuChecks, Preflight
+from pytest_tfgpu.preflight.data import Answer, Device
+from pytest_tfgpu.preflight.explain import Explainer
+from pytest_tfgpu.preflight.ledger import device_label
+
+Require = int | Literal["all"]
+
+NO_DEVICE = frozenset({100, 101})
+"""Codes of cuInit that say there is no GPU (CUDA_ERROR_NO_DEVICE, CUDA_ERROR_INVALID_DEVICE; cuda.h)."""
+
+CUINIT_CAUSES = {
+    34: "driver-library-mismatch",
+    35: "driver-too-old",
+    46: "gpu-busy",
+    100: "gpu-not-visible",
+    101: "gpu-not-visible",
+    802: "driver-unhealthy",
+    803: "driver-library-mismatch",
+    804: "driver-too-old",
+    999: "driver-unhealthy",
+}
+"""What a failing cuInit means where a GPU is there (codes: cuda.h)."""
+
+
+def worth_running(facts: Facts) -> bool:
+    """Whether a GPU may be there, so that a child is started; if not, the facts alone give the verdict."""
+    from pytest_tfgpu.environment import presence
+
+    return presence(facts).status != "absent"
+
+
+def judge(
+    facts: Facts,
+    answer: Answer | None,
+    *,
+    device: Device = "gpu",
+    require: Require = 0,
+    seconds: float | None = None,
+) -> Preflight:
+    """Return the verdict: `ok`, `absent` or `unusable`, with a reason and, where one is known, a cause.
+
+    `answer` is None where no child was started. `require` is how many usable GPUs there must be; it means
+    nothing on the CPU. `seconds` is how long it took, by default what the answer says.
+    """
+    from pytest_tfgpu.environment import findings, presence
+
+    found = tuple(findings(facts)) if device == "gpu" else ()
+    if answer is None:
+        here = presence(facts)
+        status: Literal["absent", "unusable"] = "unusable" if here.status == "unusable" else "absent"
+        reason = here.reason or "The checks were not run."
+        return Preflight(status, reason, here.cause, device, seconds, findings=found)
+    explainer = Explainer(facts, answer.stderr)
+    answer = replace(answer, gpus=tuple(explainer.explain(gpu) for gpu in answer.gpus))
+    verdict = _verdict(facts, answer, device, require, explainer)
+    return replace(
+        verdict,
+        device=device,
+        seconds=answer.seconds if seconds is None else seconds,
+        gpus=answer.gpus,
+        findings=(*found, *_from_answer(facts, answer), *explainer.findings),
+        tensorflow=answer.tensorflow,
+        cudnn_loaded=answer.cudnn_loaded,
+        stderr=answer.stderr,
+    )
+
+
+def _verdict(
+    facts: Facts, answer: Answer, device: Device, require: Require, explainer: Explainer
+) -> Preflight:
+    """Return verdict, reason and cause; the rest of the record is filled in by the caller."""
+    if answer.problem is not None:
+        problem = answer.problem
+        asked = problem.error or problem.kind in ("crashed", "timeout", "flood")
+        diagnosis = explainer.diagnose(problem.error) if asked else None
+        return Preflight("unusable", _sentence(problem.sentence), diagnosis.cause if diagnosis else None)
+    if not answer.gpus:
+        return _nothing_listed(facts, answer, explainer)
+    broken = [gpu for gpu in answer.gpus if not gpu.usable]
+    if broken:
+        return Preflight("unusable", _broken_reason(answer, broken), _first_cause(broken))
+    if device == "cpu":
+        return Preflight("ok")
+    listed = len(answer.gpus)
+    shown = max(listed, (answer.driver.count if answer.driver else None) or 0)
+    needed = shown if require == "all" else require
+    if listed >= needed:
+        return Preflight("ok")
+    if shown >= needed:
+        return Preflight("unusable", f"TensorFlow lists {listed} of the {shown} GPUs that CUDA shows.")
+    here = "1 GPU is" if shown == 1 else f"{shown} GPUs are"
+    return Preflight("absent", f"{here} visible, {needed} are required.")
+
+
+def _nothing_listed(facts: Facts, answer: Answer, explainer: Explainer) -> Preflight:
+    """Tell, where TensorFlow lists no GPU, whether there is none or it can't use the one that is there."""
+    from pytest_tfgpu.environment import presence
+
+    here, driver = presence(facts), answer.driver
+    if here.status == "unusable":
+        return Preflight("unusable", here.reason, here.cause)
+    shown = (driver.count if driver else None) or 0
+    fails = driver is not None and driver.loaded and driver.code not in (0, None, *NO_DEVICE)
+    if here.status != "present" and not shown and not fails:
+        return Preflight("absent", here.reason or "CUDA shows no GPU.", here.cause)
+    diagnosis = explainer.diagnose({})
+    cause = diagnosis.cause if diagnosis else None
+    if shown:
+        what = "a GPU" if shown == 1 else f"{shown} GPUs"
+        return Preflight("unusable", f"The driver shows {what}, and TensorFlow lists none.", cause)
+    if driver is None or not driver.loaded:
+        return Preflight(
+            "unusable",
+            "A GPU is there, and the driver's library cannot be loaded.",
+            cause or "driver-missing",
+        )
+    if not driver.code:
+        return Preflight("unusable", "A GPU is there, and CUDA shows none.", cause or "gpu-not-visible")
+    error = driver.error or f"error {driver.code}"
+    return Preflight(
+        "unusable",
+        f"The NVIDIA driver fails to start CUDA: {error}.",
+        cause or CUINIT_CAUSES.get(driver.code),
+    )
+
+
+def _broken_reason(answer: Answer, broken: list[GpuChecks]) -> str:
+    """Say which devices fail, and in what; in full where it is one."""
+    if len(broken) > 1:
+        which = ", ".join(f"GPU {gpu.index} ({_first_failed(gpu).name})" for gpu in broken[:8])
+        more = f" and {len(broken) - 8} more" if len(broken) > 8 else ""
+        return f"{len(broken)} of {len(answer.gpus)} GPUs fail a check: {which}{more}."
+    if not broken[0].checks:
+        return "There was no check to run."
+    failed = _first_failed(broken[0])
+    name = device_label(broken[0].index, answer.device)
+    message = failed.message or failed.outcome.replace("-", " ")
+    if failed.outcome in ("timeout", "crashed"):
+        return _sentence(f"{name}: the process that ran {failed.name} {message}")
+    return _sentence(f"{name} fails the check {failed.name}: {message}")
+
+
+def _first_failed(gpu: GpuChecks) -> CheckResult:
+    return next(check for check in gpu.checks if check.outcome != "passed")
+
+
+def _first_cause(broken: list[GpuChecks]) -> str | None:
+    return next((check.cause for gpu in broken for check in gpu.checks if check.cause), None)
+
+
+def _from_answer(facts: Facts, answer: Answer) -> list[Finding]:
+    """Return what the child saw and the facts see otherwise."""
+    found, loaded = facts.cudnn, answer.cudnn_loaded
+    if found and loaded and found.split(".")[:3] != loaded.split(".")[:3]:
+        text = f"TensorFlow loaded cuDNN {loaded}, where {found} was expected from the libraries found."
+        return [Finding(text, severity="warning")]
+    return []
+
+
+def _sentence(text: str) -> str:
+    """Give a text a capital at its beginning and a full stop at its end."""
+    return f"{text[:1].upper()}{text[1:]}" + ("" if text.endswith((".", "!", "?")) else ".")

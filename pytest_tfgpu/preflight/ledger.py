@@ -1,0 +1,235 @@
+"""Folds what the children report into results by device, whatever happens to a child on the way."""
+
+from __future__ import annotations
+
+import re
+import signal
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pytest_tfgpu.model import CheckResult, Gpu, GpuChecks, Outcome
+from pytest_tfgpu.preflight.data import Driver, Problem, ProblemKind, Request
+from pytest_tfgpu.preflight.process import FLOOD_MIB, Child
+
+PHASES = {
+    "started": "starting",
+    "asking-driver": "asking the driver",
+    "importing": "importing TensorFlow",
+    "initialising": "starting the devices",
+}
+
+
+@dataclass
+class Slot:
+    """One device on its way through the checks."""
+
+    identity: Gpu
+    results: list[CheckResult] = field(default_factory=list)
+    done: bool = False
+
+
+class Ledger:
+    """What is known so far. Devices are counted as the first child sees them."""
+
+    def __init__(self, request: Request) -> None:
+        self.request = request
+        self.slots: list[Slot] = []
+        self.problem: Problem | None = None
+        self.driver: Driver | None = None
+        self.listed: int | None = None
+        self.values: dict[str, Any] = {}
+        self.phase = "starting"
+        self.complete = False
+        self.separate = False
+        self._current: tuple[Slot, str] | None = None
+        self._assigned: Sequence[int] | None = None
+
+    def begin(self, assigned: Sequence[int] | None) -> None:
+        """Note that a child starts, and which devices it sees; None: all."""
+        self._assigned, self._current = assigned, None
+        self.complete = self.separate = False
+        self.phase = "starting"
+
+    def take(self, event: dict[str, Any]) -> None:
+        """Take in one report of the running child."""
+        name = event["event"]
+        self.phase = PHASES.get(name, self.phase)
+        handler = getattr(self, "_on_" + name.replace("-", "_"), None)
+        if handler is not None:
+            handler(event)
+
+    def remaining(self) -> list[int]:
+        """Return the devices that no child has finished with."""
+        return [position for position, slot in enumerate(self.slots) if not slot.done]
+
+    def gpus(self) -> tuple[GpuChecks, ...]:
+        """Return the results so far; a check that never began is `not-run`."""
+        return tuple(self._checks(slot) for slot in self.slots)
+
+    def _checks(self, slot: Slot) -> GpuChecks:
+        known = {result.name for result in slot.results}
+        missing = [
+            CheckResult(check.name, "not-run") for check in self.request.checks if check.name not in known
+        ]
+        identity = slot.identity
+        return GpuChecks(identity.index, identity.uuid, identity.name, (*slot.results, *missing))
+
+    def _slot(self, position: int) -> Slot:
+        assert self._assigned is not None
+        return self.slots[self._assigned[position]]
+
+    # ------------------------------------------------------------------------------------------- reports
+
+    def _on_started(self, event: dict[str, Any]) -> None:
+        self.values["python"] = event["python"]
+
+    def _on_driver(self, event: dict[str, Any]) -> None:
+        if self._assigned is None:
+            self.driver = Driver.from_json(event["driver"])
+
+    def _on_imported(self, event: dict[str, Any]) -> None:
+        self.values |= {"tensorflow": event["version"], "tensorflow_path": event["path"]}
+
+    def _on_missing(self, event: dict[str, Any]) -> None:
+        self._fail("no-tensorflow", "TensorFlow is not installed for this Python")
+
+    def _on_not_tensorflow(self, event: dict[str, Any]) -> None:
+        self._fail("not-tensorflow", f"`import tensorflow` finds {event['path']}, which is not TensorFlow")
+
+    def _on_import_failed(self, event: dict[str, Any]) -> None:
+        error = event["error"]
+        self._fail("import-failed", f"TensorFlow cannot be imported: {error_sentence(error)}", error=error)
+
+    def _on_listed(self, event: dict[str, Any]) -> None:
+        if self._assigned is not None:
+            return
+        count = event["count"] if self.request.device == "gpu" else min(event["count"], 1)
+        self.listed = event["count"] if self.request.device == "gpu" else None
+        self.slots = [Slot(self._identify(position)) for position in range(count)]
+        self._assigned = range(count)
+
+    def _on_separate(self, event: dict[str, Any]) -> None:
+        self.separate = self.complete = True
+
+    def _on_check(self, event: dict[str, Any]) -> None:
+        slot = self._slot(event["position"])
+        self._current = (slot, event["name"])
+        self.phase = f"{device_label(slot.identity.index, self.request.device)}: {event['name']}"
+
+    def _on_result(self, event: dict[str, Any]) -> None:
+        result = CheckResult.from_json(event["result"])
+        if result.outcome == "failed" and result.message is None:
+            result = replace(result, message=error_sentence(result.details.get("error", {})))
+        self._slot(event["position"]).results.append(result)
+        self._current = None
+
+    def _on_device_done(self, event: dict[str, Any]) -> None:
+        self._slot(event["position"]).done = True
+        self.values["cudnn_loaded"] = event.get("cudnn") or self.values.get("cudnn_loaded")
+
+    def _on_done(self, event: dict[str, Any]) -> None:
+        self.complete = True
+        self.values["peak_memory_kib"] = event.get("peak_memory_kib")
+
+    def _fail(self, kind: ProblemKind, sentence: str, **more: Any) -> None:
+        self.problem, self.complete = Problem(kind, sentence, **more), True
+
+    def _identify(self, position: int) -> Gpu:
+        """Say which GPU of the facts TensorFlow's number `position` is: by uuid, else by place."""
+        if self.request.device == "cpu":
+            return Gpu(name="CPU")
+        known, devices = self.request.gpus, self.driver.devices if self.driver else ()
+        told = devices[position] if position < len(devices) else None
+        if told is not None and told.uuid:
+            for gpu in known:
+                if gpu.uuid and gpu.uuid.lower().endswith(told.uuid):
+                    return gpu
+            return Gpu(index=position, uuid=f"GPU-{told.uuid}", name=told.name)
+        return (
+            known[position]
+            if position < len(known)
+            else Gpu(index=position, name=told.name if told else None)
+        )
+
+    # ------------------------------------------------------------------------------------- a child's end
+
+    def end(self, child: Child) -> None:
+        """Put the untimely end of a child to the check that had begun, or to the device, or to all."""
+        if self.complete:
+            return
+        kind, outcome, sentence = how_it_ended(child)
+        stack = python_stack(child.stderr.lines())
+        if self._current is not None:
+            slot, name = self._current
+            details = {"stack": stack} if stack else {}
+            slot.results.append(CheckResult(name, outcome, message=sentence, details=details))
+            slot.done = True
+        elif self._assigned and not child_stopped(child):
+            if len(self._assigned) > 1 and self.request.device == "gpu":
+                self.separate = True
+                return
+            first = self.request.checks[0].name if self.request.checks else "device"
+            self.slots[self._assigned[0]].results.append(CheckResult(first, outcome, message=sentence))
+            self.slots[self._assigned[0]].done = True
+        if child_stopped(child) or not self.slots:
+            while_doing = "" if self.phase == "starting" else f" while {self.phase}"
+            self.problem = Problem(
+                kind, f"the preflight's process {sentence}{while_doing}", stack=tuple(stack)
+            )
+
+
+def child_stopped(child: Child) -> bool:
+    """Whether we were told to end the child."""
+    return child.end == "stopped"
+
+
+def how_it_ended(child: Child) -> tuple[ProblemKind, Outcome, str]:
+    """Return kind, outcome and a sentence (without its subject) for a child that did not get to its end."""
+    code = child.returncode
+    if child.end == "stopped":
+        return "stopped", "not-run", "was stopped"
+    if child.end == "flood":
+        return "flood", "failed", f"was ended after it had written {FLOOD_MIB} MiB of output"
+    if child.end == "timeout" or (code == 1 and "Timeout (" in "\n".join(child.stderr.lines())):
+        return "timeout", "timeout", f"did not answer within {child.limit:g} s"
+    if code is not None and code < 0:
+        return "crashed", "crashed", f"was killed by {_signal_name(-code)}"
+    shown = f"{code:#010x}" if code is not None and code > 0xFFFF else str(code)
+    return "no-answer", "crashed", f"ended with exit status {shown} without an answer"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+def python_stack(lines: Sequence[str]) -> list[str]:
+    """Return the last stack that faulthandler wrote, innermost frame first; empty if there is none."""
+    frames: list[str] = []
+    for line in reversed(lines):
+        if re.match(r"\s+File \"", line):
+            frames.insert(0, line.strip())
+        elif frames and "most recent call first" in line:
+            return frames[:30]
+    return []
+
+
+def device_label(index: int | None, device: str) -> str:
+    """Return a device's name for a reader: `GPU 0` or `CPU`."""
+    return "CPU" if device == "cpu" else f"GPU {index}"
+
+
+_FRAME = re.compile(r"^\{\{function_node [^}]*\}\}\s*|\s*\[Op:\w+\]( name: \S*)?\s*$")
+
+
+def error_sentence(error: dict[str, Any]) -> str:
+    """Return an exception as one short sentence: its class and the line of its message that says most."""
+    lines = [line.strip() for line in str(error.get("message", "")).splitlines() if line.strip()]
+    kind = str(error.get("class", "")).rpartition(".")[2]
+    decisive = lines[-1] if kind in ("ImportError", "ModuleNotFoundError") and lines else (lines or [""])[0]
+    text = _FRAME.sub("", _FRAME.sub("", decisive))
+    text = text if len(text) <= 300 else text[:297] + "..."
+    return f"{kind}: {text}" if kind and text else kind or text or "failed"

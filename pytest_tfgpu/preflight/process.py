@@ -1,0 +1,237 @@
+"""One child process: started, fed, read to the end, limited, and surely ended. Knows nothing of checks."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import IO, Any, Literal
+
+FLOOD_MIB = 32
+"""Bytes on one stream after which a child is ended: some failures of TensorFlow print for ever."""
+
+LONGEST_EVENT = 4 << 20
+FIRST_LINES, LAST_LINES, LONGEST_LINE = 40, 80, 1000
+
+EARLY = 1.0
+"""Seconds before the limit at which the child itself writes its stack and ends."""
+
+GRACE = 5.0
+"""Seconds that the readers are given to finish once the child has ended."""
+
+End = Literal["exited", "timeout", "flood", "stopped", "not-started"]
+
+
+class Tail:
+    """The first and the last lines of a stream; what lies between is counted."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._first: list[str] = []
+        self._last: deque[str] = deque(maxlen=LAST_LINES)
+        self._count = 0
+        self._partial = b""
+
+    def feed(self, data: bytes) -> None:
+        """Take in the next bytes."""
+        self.size += len(data)
+        *lines, rest = (self._partial + data).split(b"\n")
+        for line in lines:
+            self._add(line)
+        self._partial = rest[: LONGEST_LINE * 4]
+
+    def _add(self, line: bytes) -> None:
+        text = line[: LONGEST_LINE * 4].decode("utf-8", "replace").rstrip("\r")[:LONGEST_LINE]
+        self._count += 1
+        if len(self._first) < FIRST_LINES:
+            self._first.append(text)
+        else:
+            self._last.append(text)
+
+    def lines(self) -> list[str]:
+        """Return the kept lines, with one between that says how many are left out."""
+        rest = [self._partial.decode("utf-8", "replace")[:LONGEST_LINE]] if self._partial else []
+        missing = self._count - len(self._first) - len(self._last)
+        gap = [f"[{missing} lines left out]"] if missing else []
+        return [*self._first, *gap, *self._last, *rest]
+
+
+class Child:
+    """A running child. Iterate over `events()`, then read `end`, `returncode` and `stderr`."""
+
+    def __init__(
+        self, command: list[str], environment: Mapping[str, str], request: dict[str, Any], limit: float
+    ) -> None:
+        """Start `command`; what can't be started has `end == "not-started"` and a `start_error`."""
+        import subprocess
+
+        self.limit = limit
+        self.end: End = "exited"
+        self.returncode: int | None = None
+        self.start_error: OSError | ValueError | None = None
+        self.stdout, self.stderr = Tail(), Tail()
+        self._token = secrets.token_hex(8)
+        self._queue: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._flooded = threading.Event()
+        new_group: dict[str, Any] = {"start_new_session": True}
+        if sys.platform == "win32":
+            new_group = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+        pipe = subprocess.PIPE
+        try:
+            self._process = subprocess.Popen(
+                command, stdin=pipe, stdout=pipe, stderr=pipe, env=dict(environment), bufsize=0, **new_group
+            )
+        except (OSError, ValueError) as error:
+            self.end, self.start_error = "not-started", error
+            return
+        limit_inside = max(limit - EARLY, limit * 0.8)
+        line = json.dumps({**request, "token": self._token, "limit": limit_inside}).encode() + b"\n"
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        _thread(self._send, self._process.stdin, line)
+        self._readers = [
+            _thread(self._read_events, self._process.stdout),
+            _thread(self._read_log, self._process.stderr),
+        ]
+
+    def events(self) -> Iterator[dict[str, Any]]:
+        """Yield the child's reports as they come; ends when the child has ended, of itself or by us.
+
+        The time limit starts anew with `imported` and with each `device-done`.
+        """
+        if self.end == "not-started":
+            return
+        deadline, open_streams = time.monotonic() + self.limit, 1
+        while open_streams:
+            if self._stop.is_set() or self._flooded.is_set() or time.monotonic() >= deadline:
+                self.end = (
+                    "stopped" if self._stop.is_set() else "flood" if self._flooded.is_set() else "timeout"
+                )
+                break
+            try:
+                event = self._queue.get(timeout=min(0.1, max(0.0, deadline - time.monotonic())))
+            except queue.Empty:
+                if self._process.poll() is not None:
+                    self._readers[0].join(0.5)
+                    if self._queue.empty():
+                        break
+                continue
+            if event is None:
+                open_streams -= 1
+                continue
+            if event["event"] in ("imported", "device-done"):
+                deadline = time.monotonic() + self.limit
+            yield event
+        self._finish(deadline)
+
+    def stop(self) -> None:
+        """Ask for the child to be ended; `events()` then ends soon."""
+        self._stop.set()
+
+    def _finish(self, deadline: float) -> None:
+        """Wait for a child that closed its output, end what is left of it, and let the readers finish."""
+        while self.end == "exited" and not self._ended(0.1):
+            if self._stop.is_set() or time.monotonic() >= deadline:
+                self.end = "stopped" if self._stop.is_set() else "timeout"
+        self._kill()
+        self.returncode = self._process.wait()
+        streams = (self._process.stdout, self._process.stderr)
+        for reader, stream in zip(self._readers, streams, strict=True):
+            reader.join(GRACE)
+            if stream is not None and not reader.is_alive():
+                stream.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        if self.end == "exited" and self._flooded.is_set():
+            self.end = "flood"
+
+    def _ended(self, seconds: float) -> bool:
+        """Wait so long for the child to end, and say whether it has."""
+        import subprocess
+
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
+    def _kill(self) -> None:
+        """End the child and every process that it started in its group."""
+        if sys.platform != "win32":
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        if self._process.poll() is None:
+            self._process.kill()
+
+    def _send(self, stream: IO[bytes], line: bytes) -> None:
+        try:
+            while line:
+                line = line[stream.write(line) :]
+        except (OSError, ValueError):
+            return
+
+    def _read_events(self, stream: IO[bytes]) -> None:
+        rest = b""
+        for data in self._read(stream, None):
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                self._sort(line)
+            if len(rest) > LONGEST_EVENT:
+                self.stdout.feed(rest)
+                rest = b""
+        self._sort(rest)
+        self._queue.put(None)
+
+    def _sort(self, line: bytes) -> None:
+        """Queue a line if it is a report with our token; keep anything else as stray output."""
+        try:
+            event = json.loads(line) if line.startswith(b"{") else None
+        except ValueError:
+            event = None
+        if isinstance(event, dict) and event.get("tfgpu") == self._token:
+            self._queue.put(event)
+        elif line:
+            self.stdout.feed(line + b"\n")
+
+    def _read_log(self, stream: IO[bytes]) -> None:
+        for data in self._read(stream, self.stderr):
+            del data
+
+    def _read(self, stream: IO[bytes], tail: Tail | None) -> Iterator[bytes]:
+        size = 0
+        while True:
+            try:
+                data = stream.read(1 << 16)
+            except (OSError, ValueError):
+                return
+            if not data:
+                return
+            size += len(data)
+            if tail is not None:
+                tail.feed(data)
+            if size > FLOOD_MIB << 20:
+                self._flooded.set()
+            else:
+                yield data
+
+
+def _thread(target: Any, *arguments: Any) -> threading.Thread:
+    thread = threading.Thread(target=target, args=arguments, name="tfgpu-preflight", daemon=True)
+    thread.start()
+    return thread
+
+
+def program() -> Path:
+    """Return the file that the child runs."""
+    return Path(__file__).with_name("child.py")

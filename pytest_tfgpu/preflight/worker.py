@@ -1,0 +1,144 @@
+"""The part of the preflight's child that works with TensorFlow: starts the devices and checks them."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_tfgpu.preflight import probe
+from pytest_tfgpu.preflight.api import CheckFailed, Context
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_tfgpu.preflight.child import Channel
+
+LONGEST_TEXT = 1 << 16
+"""Characters of one exception's message."""
+
+
+def describe(error: BaseException) -> dict[str, Any]:
+    """Return an exception as data: class, message, the functions it passed through, and what led to it."""
+    chain: list[dict[str, Any]] = []
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen and len(chain) < 10:
+        seen.add(id(current))
+        try:
+            message = str(current)
+        except Exception as failure:
+            message = f"(its text can't be had: {type(failure).__name__})"
+        kind = type(current)
+        chain.append({"class": f"{kind.__module__}.{kind.__qualname__}", "message": message[:LONGEST_TEXT]})
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    modules, trace = [], error.__traceback__
+    while trace is not None:
+        modules.append(f"{trace.tb_frame.f_globals.get('__name__', '?')}:{trace.tb_frame.f_code.co_name}")
+        trace = trace.tb_next
+    return {**chain[0], "chain": chain[1:], "frames": modules[-30:]}
+
+
+def prepare(tf: Any, kind: str) -> None:
+    """Make the settings under which the checks mean something and leave the memory of the GPU to others."""
+    tf.config.set_soft_device_placement(False)
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    if kind == "CPU":
+        tf.config.set_visible_devices([], "GPU")
+        return
+    for gpu in tf.config.list_physical_devices("GPU"):
+        try:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        except ValueError:
+            continue
+
+
+def initialise(tf: Any, kind: str, channel: Channel) -> tuple[int, dict[str, Any] | None]:
+    """Start the devices. Returns how many there are, and the error that all of them share, if there is one.
+
+    Where one of several GPUs can't be started, none can: then the parent is asked to start each by itself.
+    """
+    channel.send("initialising")
+    error, logical = None, 0
+    physical = len(tf.config.list_physical_devices(kind))
+    channel.send("listed", count=physical)
+    try:
+        prepare(tf, kind)
+        logical = len(tf.config.list_logical_devices(kind))
+    except BaseException as failure:
+        error = describe(failure)
+    if physical > 1 and logical != physical:
+        channel.send("separate")
+        os._exit(0)
+    if physical and not logical and error is None:
+        error = {"class": "", "message": "TensorFlow leaves this device out", "chain": []}
+    channel.send("devices", count=physical)
+    return physical, error
+
+
+def run_check(tf: Any, check: dict[str, Any], device: str, free_mib: int | None) -> dict[str, Any]:
+    """Run one check on one device; the result is JSON of a `CheckResult`, and never an exception."""
+    import numpy as np
+
+    seed = secrets.randbits(64)
+    context = Context(tf, device, np.random.default_rng(seed), free_mib)
+    result: dict[str, Any] = {"name": check["name"], "outcome": "passed"}
+    began = time.perf_counter()
+    try:
+        module, _, function = check["run"].partition(":")
+        getattr(import_module(module), function)(context)
+    except CheckFailed as failure:
+        result |= {"outcome": "failed", "message": str(failure)}
+    except BaseException as error:
+        result |= {"outcome": "failed"}
+        context.details["error"] = describe(error)
+    result["seconds"] = time.perf_counter() - began
+    if context.comparisons:
+        worst = max(context.comparisons, key=_strain)
+        result |= {"max_error": worst["error"], "tolerance": worst["tolerance"]}
+        context.details["comparisons"] = context.comparisons
+    result["details"] = {**context.details, "seed": seed}
+    return result
+
+
+def _strain(comparison: dict[str, Any]) -> tuple[float, float]:
+    """Order comparisons by how much of their tolerance they use."""
+    if comparison["error"] is None:
+        return (float("inf"), 0.0)
+    return (comparison["error"] / (comparison["tolerance"] or 1e-300), comparison["tolerance"])
+
+
+def check_devices(
+    tf: Any, request: dict[str, Any], channel: Channel, restart_clock: Callable[[], None]
+) -> None:
+    """Run every check on every device, and report each as it begins and ends."""
+    kind = request["device"].upper()
+    count, error = initialise(tf, kind, channel)
+    for position in range(count if kind == "GPU" else min(count, 1)):
+        free = request["memory_free_mib"][position : position + 1] or [None]
+        for number, check in enumerate(request["checks"]):
+            channel.send("check", position=position, name=check["name"])
+            if error is None:
+                result = run_check(tf, check, f"/{kind}:{position}", free[0])
+            elif number == 0:
+                result = {"name": check["name"], "outcome": "failed", "details": {"error": error}}
+            else:
+                result = {"name": check["name"], "outcome": "not-run"}
+            channel.send("result", position=position, result=result)
+        channel.send("device-done", position=position, cudnn=probe.cudnn_version())
+        restart_clock()
+
+
+def peak_memory_kib() -> int | None:
+    """Return the largest memory that this process ever held, in KiB (Linux; elsewhere None).
+
+    `getrusage` is no use here: on Linux its figure starts with the memory of the parent.
+    """
+    try:
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0])
+    except (OSError, ValueError, IndexError):
+        return None
