@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_tfgpu.model import Category, Report, Skip, TestDiagnosis
@@ -30,14 +31,8 @@ class Group:
 
     @property
     def size(self) -> str:
-        """`3 tests`, `1 test module`, `2 tests and 1 test module`."""
-        modules = sum("::" not in nodeid for nodeid in self.nodeids)
-        parts = []
-        if self.count > modules:
-            parts.append(count(self.count - modules, "test"))
-        if modules:
-            parts.append(count(modules, "test module"))
-        return " and ".join(parts)
+        """How many failed: `3 tests`."""
+        return size([self])
 
 
 @dataclass(frozen=True)
@@ -48,6 +43,22 @@ class SkipGroup:
     required: str
     found: str
     nodeids: tuple[str, ...]
+
+
+def size(groups: Sequence[Group]) -> str:
+    """Return how many failed in all groups: `3 tests`, `1 test module`, `2 tests and 1 test module`."""
+    nodeids = {nodeid for group in groups for nodeid in group.nodeids}
+    total = len(nodeids) + sum(group.count for group in groups if not group.nodeids)
+    modules = sum("::" not in nodeid for nodeid in nodeids)
+    parts = [count(total - modules, "test")] if total > modules else []
+    if modules:
+        parts.append(count(modules, "test module"))
+    return " and ".join(parts)
+
+
+def title(groups: Sequence[Group]) -> str:
+    """Return the groups in a line: `3 tests, one cause`."""
+    return f"{size(groups)}, {'one cause' if len(groups) == 1 else count(len(groups), 'cause')}"
 
 
 def cause_groups(report: Report) -> list[Group]:

@@ -1,7 +1,7 @@
 r"""The JSON report, schema 1: what other tools read.
 
-One line per test, diagnosis and so on: a report can be compared line by line, and is written in pieces, never held
-as a whole. The text is plain ASCII: control characters and what is not ASCII are escapes, `</` is `<\/`.
+One line per test, diagnosis and so on: a report can be compared line by line, and is written in pieces, never
+held as a whole. The text is ASCII: control characters and what is not ASCII are escapes, `</` is `<\/`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Lines for a terminal: the facts in pytest's header, the preflight's table, causes and skips at the end.
 
-The functions return plain lines and print nothing. `markup` colours a text: it is given the text and a style as
-pytest's terminal writer knows them (`green`, `red`, `yellow`).
+The functions return plain lines and print nothing. `markup` colours a text: it gets the text and a style
+that pytest's terminal writer knows (`green`, `red`, `yellow`).
 """
 
 from __future__ import annotations
@@ -9,22 +9,14 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Sequence
 
-from pytest_tfgpu.model import CheckResult, Diagnosis, EvidenceLine, Facts, Finding, Help, Preflight, Report
-from pytest_tfgpu.reporters.groups import Group, cause_groups, skip_groups
-from pytest_tfgpu.reporters.text import (
-    clean,
-    count,
-    device_name,
-    duration,
-    error_text,
-    guard,
-    short_device_name,
-    verdict,
-)
+from pytest_tfgpu.model import Diagnosis, EvidenceLine, Facts, Finding, Help, Preflight, Report
+from pytest_tfgpu.reporters import checks
+from pytest_tfgpu.reporters.groups import Group, cause_groups, skip_groups, title
+from pytest_tfgpu.reporters.text import clean, count, guard
 
 Markup = Callable[[str, str], str]
 
-_OUTCOME_STYLES = {"passed": "green", "not-run": "yellow"}
+_OUTCOME_STYLES = {"passed": "green", "not run": "yellow"}
 _VERDICT_STYLES = {"ok": "green", "absent": "yellow"}
 _NODEIDS = 5
 """Tests that are named per cause."""
@@ -84,15 +76,15 @@ def preflight_lines(
     Nothing where no preflight was asked for.
     """
     paint = markup or _plain
-    sentence = verdict(preflight)
+    sentence = checks.verdict(preflight)
     if not sentence:
         return []
     style = _VERDICT_STYLES.get(preflight.verdict, "red")
     lines = [paint(line, style) for line in _wrapped(sentence, width, "")]
     lines += _table(preflight, width, paint)
     told = {clean(preflight.reason or "")}
-    for subject, message, entry in _explained(preflight):
-        lines += _explanation(subject, message, entry, told, width)
+    for fault in checks.faults(preflight):
+        lines += _explanation(fault.subject, fault.message, fault.diagnosis, told, width)
     for finding in preflight.findings:
         subject = "" if finding.severity == "error" else finding.severity
         lines += _explanation(subject, clean(finding.summary), finding, told, width)
@@ -100,47 +92,25 @@ def preflight_lines(
 
 
 def _table(preflight: Preflight, width: int, paint: Markup) -> list[str]:
-    rows = []
-    for gpu in preflight.gpus:
-        name = device_name(gpu)
-        for check in gpu.checks:
-            outcome = check.outcome.replace("-", " ")
-            rows.append((name, clean(check.name), outcome, duration(check.seconds), error_text(check)))
-            name = ""
+    rows = checks.rows(preflight)
     if not rows:
         return []
-    title = "device" if preflight.device == "cpu" else "GPU"
-    rows.insert(0, (title, "check", "outcome", "time", "error / tolerance"))
+    rows.insert(0, checks.COLUMNS if preflight.device == "gpu" else ("device", *checks.COLUMNS[1:]))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    if not any(row[4] for row in rows[1:]):
-        widths[4] = -2
-    widths[0] = min(widths[0], max(width - sum(widths[1:]) - 8, _NARROWEST))
+    compared = any(row[4] for row in rows[1:])
+    taken = sum(widths[1:4]) + 6 + (widths[4] + 2 if compared else 0)
+    widths[0] = min(widths[0], max(width - taken, _NARROWEST))
     lines: list[str] = []
     for row in rows:
         name = row[0] if len(row[0]) <= widths[0] else f"{row[0][: widths[0] - 3]}..."
         outcome = row[2].ljust(widths[2])
         if lines:
-            outcome = paint(outcome, _OUTCOME_STYLES.get(row[2].replace(" ", "-"), "red"))
+            outcome = paint(outcome, _OUTCOME_STYLES.get(row[2], "red"))
         cells = [name.ljust(widths[0]), row[1].ljust(widths[1]), outcome, row[3].rjust(widths[3])]
-        if widths[4] > 0:
-            cells.append(row[4].rjust(widths[4]) if row[4] else "")
+        if compared:
+            cells.append(row[4].rjust(widths[4]))
         lines.append("  ".join(cells).rstrip())
     return lines
-
-
-def _explained(preflight: Preflight) -> list[tuple[str, str, Diagnosis | None]]:
-    """Return check and devices, message and diagnosis of what went wrong; equal ones once."""
-    found: dict[tuple[str, str], tuple[list[str], CheckResult]] = {}
-    for gpu in preflight.gpus:
-        for check in gpu.checks:
-            message = check.diagnosis.summary if check.diagnosis else check.message
-            if check.outcome not in ("passed", "not-run") and message:
-                names, _ = found.setdefault((check.name, message), ([], check))
-                names.append(short_device_name(gpu))
-    return [
-        (f"{clean(name)} on {', '.join(names)}", clean(message), check.diagnosis)
-        for (name, message), (names, check) in found.items()
-    ]
 
 
 def _explanation(
@@ -150,14 +120,14 @@ def _explanation(
     details = []
     if entry is not None:
         details = [*map(_quote, entry.evidence[:_EVIDENCE]), *map(_advice, entry.help)]
-    title = ": ".join(text for text in (subject, message) if text and text not in told)
+    head = ": ".join(text for text in (subject, message) if text and text not in told)
     details = [text for text in details if text not in told]
     if message in told and not details:
         return []
     told.update((message, *details))
-    if title == subject and title:
-        title += ":"
-    lines = _wrapped(title, width, "")
+    if head == subject and head:
+        head += ":"
+    lines = _wrapped(head, width, "")
     for text in details:
         lines += _wrapped(text, width, "  ")
     return lines
@@ -176,9 +146,7 @@ def causes_lines(report: Report, width: int, *, ascii_only: bool = False) -> lis
     groups = cause_groups(report)
     if not groups:
         return []
-    nodeids = {nodeid for group in groups for nodeid in group.nodeids}
-    total = Group("", len(nodeids) or sum(group.count for group in groups), tuple(nodeids), ())
-    lines = [f"{total.size}, {'one cause' if len(groups) == 1 else count(len(groups), 'cause')}"]
+    lines = [title(groups)]
     for group in groups:
         lines += _wrapped(f"{clean(group.cause)}: {group.size}", width, "")
         lines += _members(group, width)

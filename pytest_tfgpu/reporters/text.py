@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pytest_tfgpu.model import CheckResult, GpuChecks, Preflight
 
 LONGEST = 2000
 """Characters of one quoted text that are shown; the JSON report holds it whole."""
@@ -58,38 +54,3 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"
-
-
-def error_text(check: CheckResult) -> str:
-    """Return the largest error of a check against its tolerance, `1.2e-07 / 1.0e-05`; nothing if unknown."""
-    if check.max_error is None:
-        return ""
-    numbers = (check.max_error, check.tolerance)
-    return " / ".join(f"{number:.1e}" if number else "0" for number in numbers if number is not None)
-
-
-def device_name(gpu: GpuChecks) -> str:
-    """Return `0 NVIDIA H100`, or `CPU`."""
-    parts = ("" if gpu.index is None else str(gpu.index), gpu.name or "")
-    return clean(" ".join(filter(None, parts)), longest=200) or "GPU"
-
-
-def short_device_name(gpu: GpuChecks) -> str:
-    """Return `GPU 0`, or `CPU`."""
-    return device_name(gpu) if gpu.index is None else f"GPU {gpu.index}"
-
-
-def verdict(preflight: Preflight) -> str:
-    """Return the verdict in one sentence, `GPU ok: 6 checks passed on 1 GPU in 4.10 s`; nothing if unasked."""
-    reason = clean(preflight.reason or "")
-    if preflight.verdict == "not-asked":
-        return ""
-    title = f"{preflight.device.upper()} {preflight.verdict}"
-    if preflight.verdict != "ok":
-        return f"{title}: {reason}" if reason else title
-    checks = [check for gpu in preflight.gpus for check in gpu.checks]
-    passed = sum(check.outcome == "passed" for check in checks)
-    total = count(passed, "check") if passed == len(checks) else f"{passed} of {count(len(checks), 'check')}"
-    where = "" if preflight.device == "cpu" else f" on {count(len(preflight.gpus), 'GPU')}"
-    took = f" in {duration(preflight.seconds)}" if duration(preflight.seconds) else ""
-    return f"{title}: {total} passed{where}{took}" + (f". {reason}" if reason else "")
