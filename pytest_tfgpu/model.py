@@ -154,6 +154,8 @@ class Library(Record):
     """Where it comes from: `nvidia-cudnn-cu12`, `LD_LIBRARY_PATH`, `ldconfig` ..."""
     searched: tuple[str, ...] = ()
     """Folders that were looked in, where it is missing."""
+    near: tuple[str, ...] = ()
+    """Where it is missing: files of this name outside those folders, and other major versions of it."""
 
 
 @dataclass(frozen=True)
@@ -184,13 +186,15 @@ class Facts(Record):
     built_for: BuiltFor | None = None
     gpus: tuple[Gpu, ...] = ()
     """All GPUs of the machine, whatever CUDA_VISIBLE_DEVICES says."""
-    visible_gpus: tuple[int, ...] | None = None
+    visible_gpus: tuple[int, ...] | None = field(default=None, metadata={"always": True})
     """Positions in `gpus` that CUDA_VISIBLE_DEVICES leaves visible, in CUDA's order; None: unknown."""
     gpu_processes: tuple[GpuProcess, ...] = ()
     memory_growth: bool | None = None
     libraries: tuple[Library, ...] = ()
     device_files: tuple[str, ...] = ()
-    """/dev/nvidia0 and the like."""
+    """/dev/nvidia0 and the like, and the NVIDIA display controllers under /sys/bus/pci/devices."""
+    nvml_error: int | None = None
+    """The code with which NVML refused (12: no library, 9: driver not loaded, 18: versions differ)."""
     environment: dict[str, str] = field(default_factory=dict)
     """The environment variables that matter to TensorFlow on a GPU; no others."""
     ci: str | None = None

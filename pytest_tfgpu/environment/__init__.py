@@ -1,0 +1,85 @@
+"""What is true on this machine, found out without importing TensorFlow and without starting CUDA."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from pytest_tfgpu.environment.findings import findings
+from pytest_tfgpu.environment.presence import Presence, presence
+from pytest_tfgpu.model import Facts, Gpu, Library
+
+__all__ = ["Presence", "collect_facts", "findings", "presence"]
+
+T = TypeVar("T")
+
+
+def collect_facts(environ: Mapping[str, str] | None = None, *, nvml_timeout: float = 2.0) -> Facts:
+    """Gather the facts of this machine for a process whose environment is `environ` (by default this one's).
+
+    NVML is asked in a child process and given `nvml_timeout` seconds. Never raises: what can't be found out
+    stands in `unknown`, with the reason.
+    """
+    from pytest_tfgpu.environment import driver, libraries, process, tensorflow_build, visibility
+    from pytest_tfgpu.environment.nvml import Answer, Question
+
+    environ = dict(os.environ if environ is None else environ)
+    unknown: dict[str, str] = {}
+
+    def attempt(fact: str, collector: Callable[[], T], otherwise: T) -> T:
+        try:
+            return collector()
+        except Exception as error:
+            unknown[fact] = f"It could not be read ({type(error).__name__}: {error})."
+            return otherwise
+
+    question = Question(environ, nvml_timeout)
+    build = attempt("tensorflow", lambda: tensorflow_build.collect(sys.path), tensorflow_build.Build())
+    found: tuple[Library, ...] = attempt("libraries", lambda: libraries.collect(build, environ), ())
+    system = attempt("platform", lambda: process.platform_name(environ), None)
+    answer = attempt("nvml", question.answer, Answer())
+    state = attempt("driver", lambda: driver.collect(answer), driver.Driver())
+    by_name = {library.name.partition(".so.")[0]: library for library in found}
+    if build.unknown:
+        unknown["tensorflow"] = build.unknown
+    unknown.update(state.unknown)
+    value = environ.get("CUDA_VISIBLE_DEVICES")
+    known = bool(state.gpus) or not ({"nvml", "driver"} & unknown.keys())
+    visible: tuple[int, ...] | None = None
+    if visibility.hides_all(value):
+        visible = ()
+    elif known:
+        visible = visibility.visible_positions(state.gpus, value)
+        if _order_is_unsure(state.gpus, environ):
+            unknown["visible_gpus"] = "CUDA may number unlike GPUs in another order than the driver."
+    return Facts(
+        tensorflow=build.version,
+        tensorflow_distribution=build.distribution,
+        tensorflow_path=str(build.folder) if build.folder else None,
+        is_cuda_build=build.is_cuda_build,
+        python=platform.python_version(),
+        platform=system,
+        driver=state.driver,
+        driver_cuda=state.driver_cuda,
+        cuda=libraries.version_of(by_name.get("libcudart"), 2),
+        cudnn=libraries.version_of(by_name.get("libcudnn"), 3),
+        built_for=build.built_for,
+        gpus=state.gpus,
+        visible_gpus=visible,
+        gpu_processes=state.processes,
+        memory_growth=process.memory_growth(environ),
+        libraries=found,
+        device_files=state.device_files,
+        nvml_error=state.nvml_error,
+        environment=process.variables(environ),
+        ci=process.ci_system(environ),
+        unknown=unknown,
+    )
+
+
+def _order_is_unsure(gpus: tuple[Gpu, ...], environ: Mapping[str, str]) -> bool:
+    names = {gpu.name for gpu in gpus}
+    return len(names) > 1 and environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID"

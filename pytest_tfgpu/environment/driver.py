@@ -1,0 +1,93 @@
+"""The NVIDIA driver and its GPUs: what NVML answers, and what /proc, /dev and the PCI bus show without it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_tfgpu.environment.nvml import Answer
+from pytest_tfgpu.model import Gpu, GpuProcess
+
+PCI = "/sys/bus/pci/devices/"
+_VERSION = re.compile(r"Kernel Module\b.*?\s(\d+\.\d+(?:\.\d+)*)\s")
+_DEVICES = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "nvhost-gpu", "dxg")
+_NVIDIA, _DISPLAY = "0x10de", "0x03"
+"""PCI vendor NVIDIA; PCI base class of display controllers (pci.ids)."""
+
+
+@dataclass(frozen=True)
+class Driver:
+    """The part of the facts that the driver answers for."""
+
+    driver: str | None = None
+    driver_cuda: str | None = None
+    gpus: tuple[Gpu, ...] = ()
+    processes: tuple[GpuProcess, ...] = ()
+    device_files: tuple[str, ...] = ()
+    nvml_error: int | None = None
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+
+def collect(answer: Answer, root: Path = Path("/")) -> Driver:
+    """Merge NVML's answer with the files under `root`, which speak where NVML is silent."""
+    data = answer.data
+    unknown = {str(key): str(value) for key, value in (data.get("unknown") or {}).items()}
+    if answer.reason:
+        unknown["nvml"] = answer.reason
+    devices = device_files(root)
+    gpus = tuple(Gpu.from_json(gpu) for gpu in data.get("gpus") or ())
+    if "gpus" not in data:
+        gpus = _gpus_from_files(root, devices)
+    return Driver(
+        driver=data.get("driver") or kernel_version(root),
+        driver_cuda=data.get("driver_cuda"),
+        gpus=gpus,
+        processes=tuple(GpuProcess.from_json(process) for process in data.get("processes") or ()),
+        device_files=devices,
+        nvml_error=answer.code,
+        unknown=unknown,
+    )
+
+
+def kernel_version(root: Path = Path("/")) -> str | None:
+    """Return the version of the loaded NVIDIA kernel module; None where none is loaded."""
+    match = _VERSION.search(_text(root / "proc/driver/nvidia/version"))
+    return match[1] if match else None
+
+
+def device_files(root: Path = Path("/")) -> tuple[str, ...]:
+    """Return the device files of NVIDIA's drivers, and NVIDIA's display controllers on the PCI bus."""
+    found = ["/dev/" + path.name for pattern in _DEVICES for path in sorted((root / "dev").glob(pattern))]
+    try:
+        functions = sorted((root / PCI.lstrip("/")).iterdir())
+    except OSError:
+        functions = []
+    for function in functions:
+        if _text(function / "vendor").strip() == _NVIDIA and _text(function / "class").startswith(_DISPLAY):
+            found.append(PCI + function.name)
+    return tuple(found)
+
+
+def _gpus_from_files(root: Path, devices: tuple[str, ...]) -> tuple[Gpu, ...]:
+    """Describe the GPUs by /proc/driver/nvidia/gpus (name, uuid), else count /dev/nvidia0 and the like."""
+    try:
+        folders = sorted((root / "proc/driver/nvidia/gpus").iterdir())
+    except OSError:
+        folders = []
+    gpus = []
+    for index, folder in enumerate(folders):
+        pairs = (line.partition(":") for line in _text(folder / "information").splitlines())
+        values = {key.strip(): value.strip() for key, _, value in pairs}
+        uuid = values.get("GPU UUID", "?")
+        gpus.append(Gpu(index=index, name=values.get("Model"), uuid=None if "?" in uuid else uuid))
+    numbered = [name for name in devices if re.fullmatch(r"/dev/nvidia\d+", name)]
+    return tuple(gpus) or tuple(Gpu(index=index) for index in range(len(numbered)))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""

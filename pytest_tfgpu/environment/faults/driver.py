@@ -1,0 +1,111 @@
+"""Faults of the NVIDIA driver and of NVML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_tfgpu.environment import nvml
+from pytest_tfgpu.environment.wording import build_name, find_library, numbers, reach_driver, searched
+from pytest_tfgpu.model import EvidenceLine, Facts, Finding, Help, Library
+
+OLDEST_DRIVER = {"11": (450, 80), "12": (525, 60), "13": (580, 65)}
+"""CUDA's major version -> the oldest Linux driver that runs it (CUDA release notes)."""
+
+
+def driver_library(facts: Facts) -> Library | None:
+    """Return the record of libcuda.so.1, where the loader finds one that isn't a stub for linking."""
+    found = find_library(facts, "libcuda.so")
+    return found if found and found.path and "/stubs/" not in found.path else None
+
+
+def driver_missing(facts: Facts) -> Iterator[Finding]:
+    """Find that the driver's own library isn't there, or is a stub for linking."""
+    library = find_library(facts, "libcuda.so")
+    if library is None or driver_library(facts) is not None:
+        return
+    if library.path is None:
+        yield Finding(
+            "The driver's library libcuda.so.1 is not found, though the machine has an NVIDIA GPU.",
+            cause="driver-missing",
+            evidence=(searched(library),),
+            help=reach_driver(facts),
+        )
+    else:
+        yield Finding(
+            "The loader takes a stub for the driver's library libcuda.so.1.",
+            cause="driver-library-mismatch" if facts.driver else "driver-missing",
+            evidence=(EvidenceLine(library.path, "loader"),),
+            help=(Help("Take the folder of stubs off LD_LIBRARY_PATH; stubs serve linking only."),),
+        )
+
+
+def nvml_fails(facts: Facts) -> Iterator[Finding]:
+    """Find that NVML is missing or refuses: TensorFlow asks it, too, and then silently drops the GPU."""
+    reason = facts.unknown.get("nvml")
+    if reason is None or facts.platform == "jetson" or any(driver_missing(facts)):
+        return
+    evidence = [EvidenceLine(reason, "NVML")]
+    if facts.nvml_error == nvml.LIBRARY_NOT_FOUND:
+        yield Finding(
+            "TensorFlow can't load NVML (libnvidia-ml.so.1), and without it drops every GPU silently.",
+            cause="cuda-library-missing",
+            evidence=(*evidence, *map(searched, filter(None, [find_library(facts, "libnvidia-ml.so")]))),
+            help=reach_driver(facts),
+        )
+    elif facts.nvml_error == nvml.VERSION_MISMATCH:
+        yield Finding(
+            "The NVIDIA kernel driver and its libraries differ in version.",
+            cause="driver-library-mismatch",
+            evidence=(*evidence, *_driver_versions(facts)),
+            help=(Help("Restart the machine after a driver update, or reload the NVIDIA kernel modules."),),
+        )
+    elif facts.nvml_error == nvml.DRIVER_NOT_LOADED:
+        yield Finding(
+            "The NVIDIA kernel driver is not loaded.",
+            cause="driver-missing",
+            evidence=tuple(evidence),
+            help=reach_driver(facts),
+        )
+    elif facts.nvml_error is not None:
+        yield Finding(
+            "NVML fails, and TensorFlow then drops every GPU silently.",
+            cause="driver-unhealthy",
+            evidence=tuple(evidence),
+            help=(Help("Run nvidia-smi, which asks the same library and says more.", sure=False),),
+        )
+    else:
+        yield Finding(reason, "warning", "driver-unhealthy" if "crashed" in reason else None)
+
+
+def driver_too_old(facts: Facts) -> Iterator[Finding]:
+    """Find that the driver is older than the CUDA that TensorFlow was built with needs."""
+    needed = facts.built_for.cuda if facts.built_for else None
+    if needed is None:
+        return
+    build = f"{build_name(facts)} is built with CUDA {needed}"
+    update = (Help("Update the NVIDIA driver, or install a TensorFlow that was built with an older CUDA."),)
+    if facts.driver_cuda:
+        shown = EvidenceLine(f"driver {facts.driver or '(unknown)'}: CUDA {facts.driver_cuda}", "NVML")
+        has, wants = numbers(facts.driver_cuda), numbers(needed)
+        if has[:1] < wants[:1]:
+            summary = f"The driver supports CUDA {facts.driver_cuda} at most; {build}."
+            yield Finding(summary, cause="driver-too-old", evidence=(shown,), help=update)
+        elif has[:2] < wants[:2]:
+            summary = f"The driver supports CUDA {facts.driver_cuda}, and {build}."
+            yield Finding(summary, "warning", "driver-too-old", evidence=(shown,), help=update)
+    elif facts.driver and facts.platform != "jetson":
+        oldest = OLDEST_DRIVER.get(needed.partition(".")[0])
+        if oldest and numbers(facts.driver)[:2] < oldest:
+            summary = f"The driver {facts.driver} is too old: {build}."
+            evidence = EvidenceLine(f"needs driver {oldest[0]}.{oldest[1]} or newer", f"CUDA {needed}")
+            yield Finding(summary, cause="driver-too-old", evidence=(evidence,), help=update)
+
+
+def _driver_versions(facts: Facts) -> tuple[EvidenceLine, ...]:
+    library = find_library(facts, "libcuda.so")
+    lines = []
+    if facts.driver:
+        lines.append(EvidenceLine(f"kernel driver {facts.driver}", "/proc/driver/nvidia/version"))
+    if library and library.path and library.version and "." in library.version:
+        lines.append(EvidenceLine(f"libcuda {library.version}", library.path))
+    return tuple(lines)

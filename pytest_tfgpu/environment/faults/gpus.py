@@ -1,0 +1,71 @@
+"""Faults of the GPUs themselves: their age, who else uses them, how they are chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_tfgpu.environment.wording import build_name, gpu_name, numbers
+from pytest_tfgpu.model import EvidenceLine, Facts, Finding, GpuProcess
+
+
+def compute_capability(facts: Facts) -> Iterator[Finding]:
+    """Find visible GPUs that are too old for the build, or so new that kernels are compiled at first use."""
+    built = _architectures(facts)
+    evidence = EvidenceLine(
+        ", ".join(f"{kind}_{a}{b}" for kind, (a, b) in built), "TensorFlow's build_info.py"
+    )
+    for gpu in facts.visible:
+        if not built or gpu.compute_capability is None:
+            continue
+        has = numbers(gpu.compute_capability)
+        if any(architecture[0] == has[0] and architecture <= has for _, architecture in built):
+            continue
+        name = f"{gpu_name(gpu)}, compute capability {gpu.compute_capability}"
+        if any(kind == "compute" and architecture <= has for kind, architecture in built):
+            summary = f"{build_name(facts)} has no binary kernels for {name}: they are compiled at first use."
+            yield Finding(summary, "warning", "kernels-compiled-at-first-use", evidence=(evidence,))
+        else:
+            summary = f"{build_name(facts)} has no kernels for {name}."
+            yield Finding(summary, cause="unsupported-compute-capability", evidence=(evidence,))
+
+
+def visibility_cut(facts: Facts) -> Iterator[Finding]:
+    """Find that CUDA_VISIBLE_DEVICES names devices that CUDA ignores."""
+    value = facts.environment.get("CUDA_VISIBLE_DEVICES")
+    if not value or not facts.gpus or not facts.visible_gpus or (facts.gpus[0].uuid or "").startswith("MIG-"):
+        return
+    tokens = [token.strip() for token in value.split(",")]
+    stop = len(facts.visible_gpus)
+    if stop < len(tokens) and not tokens[stop].startswith("-"):
+        summary = f"CUDA ignores CUDA_VISIBLE_DEVICES={value} from {tokens[stop]!r} on, which names no GPU."
+        yield Finding(summary, "warning", "gpu-not-visible")
+
+
+def gpu_taken(facts: Facts) -> Iterator[Finding]:
+    """Find that others hold a visible GPU's memory, or that its compute mode keeps this process off."""
+    for gpu in facts.visible:
+        holders = [process for process in facts.gpu_processes if process.gpu == gpu.index]
+        if gpu.compute_mode == "prohibited":
+            yield Finding(f"{gpu_name(gpu)} is in compute mode PROHIBITED.", cause="gpu-busy")
+        elif gpu.compute_mode and gpu.compute_mode.startswith("exclusive") and holders:
+            summary = f"{gpu_name(gpu)} is in compute mode {gpu.compute_mode} and in use."
+            yield Finding(summary, "warning", "gpu-busy", evidence=_holders(holders))
+        total, free = gpu.memory_total_mib, gpu.memory_free_mib
+        if total and free is not None and free < total / 10:
+            summary = f"{gpu_name(gpu)} has {free} of {total} MiB free."
+            yield Finding(summary, "warning", "memory-held-by-other-process", "memory", _holders(holders))
+
+
+def _architectures(facts: Facts) -> list[tuple[str, tuple[int, ...]]]:
+    """Return (sm or compute, (major, minor)) of the architectures that TensorFlow is built for."""
+    built = facts.built_for.compute_capabilities if facts.built_for else ()
+    pairs = (name.partition("_") for name in built)
+    return [(kind, (int(number[:-1]), int(number[-1]))) for kind, _, number in pairs if number.isdigit()]
+
+
+def _holders(processes: list[GpuProcess]) -> tuple[EvidenceLine, ...]:
+    lines = []
+    for process in processes[:5]:
+        memory = f": {process.memory_mib} MiB" if process.memory_mib is not None else ""
+        lines.append(EvidenceLine(f"process {process.pid} ({process.name or 'unnamed'}){memory}", "NVML"))
+    return tuple(lines)

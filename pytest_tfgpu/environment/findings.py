@@ -1,0 +1,36 @@
+"""Every fault of this machine that is visible without running anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_tfgpu.environment.faults import build, faults
+from pytest_tfgpu.environment.presence import presence
+from pytest_tfgpu.environment.wording import reach_driver
+from pytest_tfgpu.model import EvidenceLine, Facts, Finding, Help
+
+
+def findings(facts: Facts) -> tuple[Finding, ...]:
+    """Return the faults that the facts show, the deepest first; without a GPU, that there is none, once."""
+    state = presence(facts)
+    if state.status == "absent":
+        return (*build.tensorflow_missing(facts), *_absent(facts, state.reason or "", state.cause))
+    if state.status == "unclear":
+        unsure = Finding(state.reason or "", "warning", evidence=_nvml(facts), help=reach_driver(facts))
+        return (*build.tensorflow_missing(facts), *build.cpu_only_build(facts), unsure)
+    return tuple(faults(facts))
+
+
+def _absent(facts: Facts, reason: str, cause: str | None) -> Iterator[Finding]:
+    if cause == "gpu-not-visible":
+        value = facts.environment.get("CUDA_VISIBLE_DEVICES")
+        evidence = () if value is None else (EvidenceLine(f"CUDA_VISIBLE_DEVICES={value}", "environment"),)
+        yield Finding(reason, "warning", cause, evidence=evidence, help=(Help("unset CUDA_VISIBLE_DEVICES"),))
+    elif cause is not None:
+        yield Finding(reason, cause=cause, help=reach_driver(facts))
+    else:
+        yield Finding(reason, "info")
+
+
+def _nvml(facts: Facts) -> tuple[EvidenceLine, ...]:
+    return tuple(EvidenceLine(text, "NVML") for key, text in facts.unknown.items() if key == "nvml")

@@ -1,0 +1,121 @@
+"""Which file the dynamic loader of Linux would take for a library's name, without loading it.
+
+The order is ld.so(8)'s: DT_RPATH (where there is no DT_RUNPATH), LD_LIBRARY_PATH, DT_RUNPATH, the cache that
+ldconfig wrote, the default folders.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pytest_tfgpu.environment.elf import NotElfError, read_dynamic
+
+_CACHE_MAGIC = b"glibc-ld.so.cache1.1"
+_CACHE_HEADER = 48
+_CACHE_ENTRY = struct.Struct("=iIIIQ")
+_CACHE_FLAGS = {"x86_64": 0x0303, "aarch64": 0x0A03}
+"""sysdeps/generic/ldconfig.h of glibc: the flags of the entries for 64-bit libraries of the machine."""
+_TRIPLETS = {"x86_64": "x86_64-linux-gnu", "aarch64": "aarch64-linux-gnu"}
+
+
+@dataclass(frozen=True)
+class Found:
+    """A library's file, and which part of the search order led to it."""
+
+    path: Path
+    through: str
+
+
+@dataclass(frozen=True)
+class Loader:
+    """The loader's search order for a library that `dlopen` is given by name."""
+
+    steps: tuple[tuple[str, tuple[Path, ...]], ...]
+    """(name of the step, its folders), in order; the cache comes just before the default folders."""
+    cache: Mapping[str, Path] = field(default_factory=dict)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """All folders that are looked in, each once."""
+        return tuple(dict.fromkeys(folder for _, folders in self.steps for folder in folders))
+
+    def find(self, name: str) -> Found | None:
+        """Return the file that would be loaded for `name`, or None."""
+        for step, folders in self.steps:
+            if step == "default folders" and name in self.cache and self.cache[name].exists():
+                return Found(self.cache[name], "ldconfig")
+            for folder in folders:
+                if (folder / name).is_file():
+                    return Found(folder / name, step)
+        return None
+
+
+def loader(caller: Path | None, environ: Mapping[str, str], root: Path = Path("/")) -> Loader:
+    """Return the search order for a `dlopen` that is called in the library `caller`.
+
+    Where `caller` is None or no ELF file, its own search paths are left out.
+    """
+    rpath: tuple[Path, ...] = ()
+    runpath: tuple[Path, ...] = ()
+    if caller is not None:
+        try:
+            dynamic = read_dynamic(caller)
+        except (OSError, NotElfError):
+            pass
+        else:
+            runpath = _expand(dynamic.runpath, caller)
+            rpath = () if runpath else _expand(dynamic.rpath, caller)
+    value = environ.get("LD_LIBRARY_PATH", "")
+    parts = value.replace(";", ":").split(":") if value else []
+    listed = tuple(Path(part or ".").absolute() for part in parts)
+    steps = (
+        ("RPATH", rpath),
+        ("LD_LIBRARY_PATH", listed),
+        ("RUNPATH", runpath),
+        ("default folders", _default_folders(root)),
+    )
+    return Loader(steps, read_cache(root / "etc/ld.so.cache"))
+
+
+def read_cache(path: Path) -> dict[str, Path]:
+    """Return name -> file of ldconfig's cache, for this machine's architecture; empty where there is none."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return {}
+    start = data.find(_CACHE_MAGIC)
+    if start < 0 or len(data) < start + _CACHE_HEADER:
+        return {}
+    wanted = _CACHE_FLAGS.get(platform.machine())
+    (count,) = struct.unpack_from("=I", data, start + len(_CACHE_MAGIC))
+    files: dict[str, Path] = {}
+    for number in range(count):
+        offset = start + _CACHE_HEADER + number * _CACHE_ENTRY.size
+        if offset + _CACHE_ENTRY.size > len(data):
+            break
+        flags, key, value, _, _ = _CACHE_ENTRY.unpack_from(data, offset)
+        if wanted is None or flags == wanted:
+            files.setdefault(_text(data, start + key), Path(_text(data, start + value)))
+    return files
+
+
+def _text(data: bytes, offset: int) -> str:
+    end = data.find(b"\0", offset)
+    return os.fsdecode(data[offset : end if end >= 0 else len(data)])
+
+
+def _expand(folders: tuple[str, ...], caller: Path) -> tuple[Path, ...]:
+    origin = str(caller.parent.resolve())
+    texts = (folder.replace("${ORIGIN}", origin).replace("$ORIGIN", origin) for folder in folders)
+    return tuple(dict.fromkeys(Path(os.path.normpath(text)) for text in texts))
+
+
+def _default_folders(root: Path) -> tuple[Path, ...]:
+    triplet = _TRIPLETS.get(platform.machine())
+    names = [f"lib/{triplet}", f"usr/lib/{triplet}"] if triplet else []
+    return tuple(root / name for name in [*names, "lib64", "usr/lib64", "lib", "usr/lib"])
