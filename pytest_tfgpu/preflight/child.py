@@ -21,12 +21,35 @@ LONGEST_LINE = 1 << 20
 
 
 class Channel:
-    """The way back to the parent. Each line carries the parent's token, to be told from what others print."""
+    """The two ways to the parent. Each report carries the parent's token: others may print there, too."""
 
     def __init__(self) -> None:
         self.token = ""
-        self._descriptor = os.dup(1)
+        self._requests, self._reports = os.dup(0), os.dup(1)
+        nothing = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(nothing, 0)
+        os.close(nothing)
         os.dup2(2, 1)
+
+    def receive(self) -> dict[str, Any]:
+        """Read the one line of JSON that says what to do; from then on, end with the parent."""
+        line = b""
+        while not line.endswith(b"\n"):
+            line += self._read()
+        threading.Thread(target=self._watch, name="tfgpu-parent", daemon=True).start()
+        request: dict[str, Any] = json.loads(line)
+        self.token = request["token"]
+        return request
+
+    def _watch(self) -> None:
+        while True:
+            self._read()
+
+    def _read(self) -> bytes:
+        data = os.read(self._requests, 1 << 16)
+        if not data:
+            os._exit(1)
+        return data
 
     def send(self, event: str, **values: Any) -> None:
         """Report one step; ends the process where nobody listens any more."""
@@ -35,7 +58,7 @@ class Channel:
             line = self._encode(event, {**values, "result": {**values["result"], "details": {}}})
         try:
             while line:
-                line = line[os.write(self._descriptor, line) :]
+                line = line[os.write(self._reports, line) :]
         except OSError:
             os._exit(1)
 
@@ -44,35 +67,16 @@ class Channel:
         return b"\n" + json.dumps(data, default=str).encode() + b"\n"
 
 
-def read_request() -> dict[str, Any]:
-    """Read the one line of JSON that says what to do."""
-    line = b""
-    while not line.endswith(b"\n"):
-        piece = os.read(0, 1 << 16)
-        if not piece:
-            os._exit(1)
-        line += piece
-    request: dict[str, Any] = json.loads(line)
-    return request
-
-
-def watch_parent() -> None:
-    """End this process when standard input closes."""
-
-    def watch() -> None:
-        while os.read(0, 1 << 12):
-            pass
-        os._exit(1)
-
-    threading.Thread(target=watch, name="tfgpu-parent", daemon=True).start()
-
-
 def settle_path() -> None:
     """Take the folder of this file out of the search, and let the package it belongs to be found last."""
     here = Path(__file__).resolve().parent
     sys.path[:] = [entry for entry in sys.path if not entry or Path(entry).resolve() != here]
-    root = str(here.parents[1])
-    sys.path += [root] if root not in sys.path else []
+    extend_path([str(here.parents[1])])
+
+
+def extend_path(folders: list[str]) -> None:
+    """Let these folders be searched last, where they aren't searched already."""
+    sys.path += [folder for folder in dict.fromkeys(folders) if folder not in sys.path]
 
 
 def import_tensorflow(channel: Channel, more_path: list[str]) -> Any:
@@ -84,10 +88,9 @@ def import_tensorflow(channel: Channel, more_path: list[str]) -> Any:
     from importlib.util import find_spec
 
     spec = find_spec("tensorflow")
-    sys.path += (
-        [entry for entry in more_path if entry not in sys.path] if spec is None or not spec.origin else []
-    )
-    spec = find_spec("tensorflow")
+    if spec is None or not spec.origin:
+        extend_path(more_path)
+        spec = find_spec("tensorflow")
     if spec is None or not spec.origin:
         channel.send("missing")
         return None
@@ -105,7 +108,7 @@ def import_tensorflow(channel: Channel, more_path: list[str]) -> Any:
         channel.send("import-failed", error=describe(error))
         return None
     channel.send("imported", version=version, path=spec.origin, seconds=time.perf_counter() - began)
-    sys.path += [entry for entry in more_path if entry not in sys.path]
+    extend_path(more_path)
     return tensorflow
 
 
@@ -120,13 +123,24 @@ def watch_time(seconds: float) -> None:
 def main() -> None:
     """Do what the request says, and end without TensorFlow's own tidying up, which can crash or hang."""
     channel = Channel()
-    request = read_request()
-    channel.token = request["token"]
-    watch_parent()
+    request = channel.receive()
     watch_time(request["limit"])
     faulthandler.enable()
     channel.send("started", python=sys.version.split()[0])
     settle_path()
+    try:
+        go_through(channel, request)
+    except BaseException as error:
+        from pytest_tfgpu.preflight.worker import describe
+
+        channel.send("failed", error=describe(error))
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(0)
+
+
+def go_through(channel: Channel, request: dict[str, Any]) -> None:
+    """Ask the driver, import TensorFlow, run the checks."""
     if request["device"] == "gpu":
         channel.send("asking-driver")
         from pytest_tfgpu.preflight import probe
@@ -140,9 +154,6 @@ def main() -> None:
         watch_time(request["limit"])
         check_devices(tf, request, channel, lambda: watch_time(request["limit"]))
         channel.send("done", peak_memory_kib=peak_memory_kib())
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    os._exit(0)
 
 
 if __name__ == "__main__":

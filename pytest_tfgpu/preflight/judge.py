@@ -8,7 +8,7 @@ from typing import Literal
 from pytest_tfgpu.model import CheckResult, Facts, Finding, GpuChecks, Preflight
 from pytest_tfgpu.preflight.data import Answer, Device
 from pytest_tfgpu.preflight.explain import Explainer
-from pytest_tfgpu.preflight.ledger import device_label
+from pytest_tfgpu.preflight.wording import device_label
 
 Require = int | Literal["all"]
 
@@ -111,7 +111,7 @@ def _nothing_listed(facts: Facts, answer: Answer, explainer: Explainer) -> Prefl
     if here.status != "present" and not shown and not fails:
         return Preflight("absent", here.reason or "CUDA shows no GPU.", here.cause)
     diagnosis = explainer.diagnose({})
-    cause = diagnosis.cause if diagnosis else None
+    cause = diagnosis.cause if diagnosis else here.cause
     if shown:
         what = "a GPU" if shown == 1 else f"{shown} GPUs"
         return Preflight("unusable", f"The driver shows {what}, and TensorFlow lists none.", cause)

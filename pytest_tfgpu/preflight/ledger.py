@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
-import signal
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_tfgpu.model import CheckResult, Gpu, GpuChecks, Outcome
 from pytest_tfgpu.preflight.data import Driver, Problem, ProblemKind, Request
-from pytest_tfgpu.preflight.process import FLOOD_MIB, Child
+from pytest_tfgpu.preflight.process import Child
+from pytest_tfgpu.preflight.wording import device_label, error_sentence, how_it_ended, python_stack
 
 PHASES = {
     "started": "starting",
@@ -132,6 +131,10 @@ class Ledger:
         self.complete = True
         self.values["peak_memory_kib"] = event.get("peak_memory_kib")
 
+    def _on_failed(self, event: dict[str, Any]) -> None:
+        error = event["error"]
+        self._fail("no-answer", f"the checks could not be run: {error_sentence(error)}", error=error)
+
     def _fail(self, kind: ProblemKind, sentence: str, **more: Any) -> None:
         self.problem, self.complete = Problem(kind, sentence, **more), True
 
@@ -156,80 +159,42 @@ class Ledger:
 
     def end(self, child: Child) -> None:
         """Put the untimely end of a child to the check that had begun, or to the device, or to all."""
-        if self.complete:
+        unfinished = [
+            self.slots[position] for position in self._assigned or () if not self.slots[position].done
+        ]
+        if self.separate or (self.complete and not unfinished):
             return
+        if child.end == "stopped":
+            self.problem = Problem("stopped", "the checks were stopped")
+        elif self.complete:
+            for slot in unfinished:
+                self._give_up(
+                    slot, "failed", "TensorFlow does not list the device where it alone is visible", []
+                )
+        else:
+            self._put_down(child, unfinished)
+
+    def _put_down(self, child: Child, unfinished: list[Slot]) -> None:
         kind, outcome, sentence = how_it_ended(child)
         stack = python_stack(child.stderr.lines())
         if self._current is not None:
             slot, name = self._current
-            details = {"stack": stack} if stack else {}
-            slot.results.append(CheckResult(name, outcome, message=sentence, details=details))
-            slot.done = True
-        elif self._assigned and not child_stopped(child):
-            if len(self._assigned) > 1 and self.request.device == "gpu":
-                self.separate = True
-                return
-            first = self.request.checks[0].name if self.request.checks else "device"
-            self.slots[self._assigned[0]].results.append(CheckResult(first, outcome, message=sentence))
-            self.slots[self._assigned[0]].done = True
-        if child_stopped(child) or not self.slots:
+            self._give_up(slot, outcome, sentence, stack, name)
+        elif len(unfinished) > 1:
+            self.separate = True
+        elif unfinished:
+            self._give_up(unfinished[0], outcome, sentence, stack)
+        elif not self.slots:
             while_doing = "" if self.phase == "starting" else f" while {self.phase}"
             self.problem = Problem(
                 kind, f"the preflight's process {sentence}{while_doing}", stack=tuple(stack)
             )
 
-
-def child_stopped(child: Child) -> bool:
-    """Whether we were told to end the child."""
-    return child.end == "stopped"
-
-
-def how_it_ended(child: Child) -> tuple[ProblemKind, Outcome, str]:
-    """Return kind, outcome and a sentence (without its subject) for a child that did not get to its end."""
-    code = child.returncode
-    if child.end == "stopped":
-        return "stopped", "not-run", "was stopped"
-    if child.end == "flood":
-        return "flood", "failed", f"was ended after it had written {FLOOD_MIB} MiB of output"
-    if child.end == "timeout" or (code == 1 and "Timeout (" in "\n".join(child.stderr.lines())):
-        return "timeout", "timeout", f"did not answer within {child.limit:g} s"
-    if code is not None and code < 0:
-        return "crashed", "crashed", f"was killed by {_signal_name(-code)}"
-    shown = f"{code:#010x}" if code is not None and code > 0xFFFF else str(code)
-    return "no-answer", "crashed", f"ended with exit status {shown} without an answer"
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def python_stack(lines: Sequence[str]) -> list[str]:
-    """Return the last stack that faulthandler wrote, innermost frame first; empty if there is none."""
-    frames: list[str] = []
-    for line in reversed(lines):
-        if re.match(r"\s+File \"", line):
-            frames.insert(0, line.strip())
-        elif frames and "most recent call first" in line:
-            return frames[:30]
-    return []
-
-
-def device_label(index: int | None, device: str) -> str:
-    """Return a device's name for a reader: `GPU 0` or `CPU`."""
-    return "CPU" if device == "cpu" else f"GPU {index}"
-
-
-_FRAME = re.compile(r"^\{\{function_node [^}]*\}\}\s*|\s*\[Op:\w+\]( name: \S*)?\s*$")
-
-
-def error_sentence(error: dict[str, Any]) -> str:
-    """Return an exception as one short sentence: its class and the line of its message that says most."""
-    lines = [line.strip() for line in str(error.get("message", "")).splitlines() if line.strip()]
-    kind = str(error.get("class", "")).rpartition(".")[2]
-    decisive = lines[-1] if kind in ("ImportError", "ModuleNotFoundError") and lines else (lines or [""])[0]
-    text = _FRAME.sub("", _FRAME.sub("", decisive))
-    text = text if len(text) <= 300 else text[:297] + "..."
-    return f"{kind}: {text}" if kind and text else kind or text or "failed"
+    def _give_up(self, slot: Slot, outcome: Outcome, sentence: str, stack: list[str], name: str = "") -> None:
+        """End a device's checks with a result for the check `name`, by default the first that has none."""
+        known = {result.name for result in slot.results}
+        missing = [check.name for check in self.request.checks if check.name not in known]
+        details = {"stack": stack} if stack else {}
+        if name or missing:
+            slot.results.append(CheckResult(name or missing[0], outcome, message=sentence, details=details))
+        slot.done = True

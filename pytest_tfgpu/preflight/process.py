@@ -135,6 +135,12 @@ class Child:
             yield event
         self._finish(deadline)
 
+    def close(self) -> None:
+        """End the child at once, whatever it does."""
+        if self.end != "not-started" and self.returncode is None:
+            self.end = "stopped"
+            self._finish(0.0)
+
     def stop(self) -> None:
         """Ask for the child to be ended; `events()` then ends soon."""
         self._stop.set()

@@ -112,8 +112,11 @@ class Run:
             )
             ledger.problem = Problem("no-python", f"{executable or 'Python'} cannot be started: {reason}")
             return
-        for event in child.events():
-            ledger.take(event)
+        try:
+            for event in child.events():
+                ledger.take(event)
+        finally:
+            child.close()
         ledger.end(child)
         self._log += child.stdout.lines() + child.stderr.lines()
         self._log_bytes += child.stdout.size + child.stderr.size
@@ -127,6 +130,7 @@ class Run:
             "device": request.device,
             "checks": [{"name": check.name, "run": check.run} for check in request.checks],
             "memory_free_mib": [gpu.memory_free_mib for gpu in chosen],
+            "expected": None if assigned is None else len(assigned),
             "sys_path": list(request.sys_path),
         }
 
@@ -138,6 +142,7 @@ def child_environment(request: Request, assigned: Sequence[int] | None) -> dict[
     if request.device == "cpu":
         environment |= {"CUDA_VISIBLE_DEVICES": "-1", "HIP_VISIBLE_DEVICES": "-1"}
         return environment
+    environment.pop("TF_FORCE_GPU_ALLOW_GROWTH", None)
     environment.setdefault("TF_CPP_VMODULE", "dso_loader=3")
     if assigned is not None:
         outer = environment.get("CUDA_VISIBLE_DEVICES")

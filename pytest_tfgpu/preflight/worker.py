@@ -56,15 +56,20 @@ def prepare(tf: Any, kind: str) -> None:
             continue
 
 
-def initialise(tf: Any, kind: str, channel: Channel) -> tuple[int, dict[str, Any] | None]:
+def initialise(
+    tf: Any, kind: str, channel: Channel, expected: int | None
+) -> tuple[int, dict[str, Any] | None]:
     """Start the devices. Returns how many there are, and the error that all of them share, if there is one.
 
     Where one of several GPUs can't be started, none can: then the parent is asked to start each by itself.
+    Where another number than `expected` is listed, nobody knows which is which, and there are none to check.
     """
     channel.send("initialising")
     error, logical = None, 0
     physical = len(tf.config.list_physical_devices(kind))
     channel.send("listed", count=physical)
+    if expected not in (None, physical):
+        return 0, None
     try:
         prepare(tf, kind)
         logical = len(tf.config.list_logical_devices(kind))
@@ -75,7 +80,6 @@ def initialise(tf: Any, kind: str, channel: Channel) -> tuple[int, dict[str, Any
         os._exit(0)
     if physical and not logical and error is None:
         error = {"class": "", "message": "TensorFlow leaves this device out", "chain": []}
-    channel.send("devices", count=physical)
     return physical, error
 
 
@@ -116,7 +120,7 @@ def check_devices(
 ) -> None:
     """Run every check on every device, and report each as it begins and ends."""
     kind = request["device"].upper()
-    count, error = initialise(tf, kind, channel)
+    count, error = initialise(tf, kind, channel, request["expected"])
     for position in range(count if kind == "GPU" else min(count, 1)):
         free = request["memory_free_mib"][position : position + 1] or [None]
         for number, check in enumerate(request["checks"]):

@@ -45,7 +45,8 @@ def run(context: Context) -> None:
 
 
 def _in_use(context: Context) -> Any:
-    """Return the bytes that TensorFlow has allocated on the device; None for the CPU, uncounted."""
-    if context.device.startswith("/CPU"):
+    """Return the bytes that TensorFlow has allocated on the device; None where it keeps no count (CPU)."""
+    try:
+        return context.tf.config.experimental.get_memory_info(context.device.strip("/"))["current"]
+    except ValueError:
         return None
-    return context.tf.config.experimental.get_memory_info(context.device.strip("/"))["current"]
