@@ -1,0 +1,151 @@
+"""The lines of `tfgpu doctor` for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_tfgpu.cli._terminal import Style, clean, wrap
+from pytest_tfgpu.environment import Presence
+from pytest_tfgpu.model import Facts, Finding, Gpu, Preflight
+from pytest_tfgpu.reporters.checks import COLUMNS, rows, verdict
+
+_LABEL = 12
+_PLATFORMS = {
+    "linux": "Linux",
+    "macos": "macOS",
+    "windows": "Windows",
+    "wsl": "WSL",
+    "docker": "Linux in a container",
+    "colab": "Colab",
+    "jetson": "Jetson",
+}
+
+
+def render(
+    facts: Facts,
+    state: Presence,
+    found: tuple[Finding, ...],
+    preflight: Preflight,
+    *,
+    width: int,
+    style: Style,
+) -> list[str]:
+    """Return the lines: the facts as a table, the checks, the findings, and the answer in one sentence."""
+    lines = []
+    for label, value in _facts(facts):
+        first, *rest = wrap(value, width - _LABEL)
+        lines.append(style.paint("strong", f"{label:<{_LABEL}}") + first)
+        lines += [" " * _LABEL + line for line in rest]
+    if preflight.gpus:
+        lines += ["", *_table([COLUMNS, *rows(preflight)])]
+    for finding in found:
+        lines += ["", *_finding(finding, width, style)]
+    role, sentence = _answer(state, found, preflight)
+    first, *rest = wrap(sentence, width)
+    return [*lines, "", style.paint(role, first), *(style.paint(role, line) for line in rest)]
+
+
+def _facts(facts: Facts) -> Iterator[tuple[str, str]]:
+    platform = _PLATFORMS.get(facts.platform or "", facts.platform or "unknown platform")
+    yield (
+        "machine",
+        ", ".join(filter(None, [platform, f"Python {facts.python}", facts.ci and f"CI: {facts.ci}"])),
+    )
+    yield "TensorFlow", _tensorflow(facts)
+    yield "driver", _driver(facts)
+    for position, gpu in enumerate(facts.gpus):
+        hidden = facts.visible_gpus is not None and position not in facts.visible_gpus
+        yield (
+            f"GPU {position if gpu.index is None else gpu.index}",
+            _gpu(gpu) + (" (hidden)" if hidden else ""),
+        )
+    for process in facts.gpu_processes:
+        memory = f", {process.memory_mib} MiB" if process.memory_mib is not None else ""
+        yield "", f"process {process.pid} ({clean(process.name or 'unnamed')}) on GPU {process.gpu}{memory}"
+    label = "libraries"
+    for library in _libraries(facts):
+        yield label, library
+        label = ""
+    label = "variables"
+    for name, value in facts.environment.items():
+        yield label, f"{name}={clean(value)}"
+        label = ""
+
+
+def _tensorflow(facts: Facts) -> str:
+    if facts.tensorflow is None:
+        return clean(facts.unknown.get("tensorflow", "unknown"))
+    text = f"{facts.tensorflow} ({facts.tensorflow_distribution or 'unknown distribution'})"
+    if facts.built_for is None:
+        return text + (", built without CUDA" if facts.is_cuda_build is False else "")
+    return f"{text}, built for CUDA {facts.built_for.cuda or '?'} and cuDNN {facts.built_for.cudnn or '?'}"
+
+
+def _driver(facts: Facts) -> str:
+    if facts.driver is None:
+        return clean(f"none found. {facts.unknown.get('nvml', '')}".rstrip())
+    return facts.driver + (f", supports CUDA up to {facts.driver_cuda}" if facts.driver_cuda else "")
+
+
+def _gpu(gpu: Gpu) -> str:
+    parts = [clean(gpu.name or "unnamed")]
+    if gpu.compute_capability:
+        parts.append(f"compute capability {gpu.compute_capability}")
+    if gpu.memory_total_mib is not None and gpu.memory_free_mib is not None:
+        parts.append(f"{gpu.memory_free_mib} of {gpu.memory_total_mib} MiB free")
+    if gpu.compute_mode not in (None, "default"):
+        parts.append(f"compute mode {gpu.compute_mode}")
+    return ", ".join(parts)
+
+
+def _libraries(facts: Facts) -> Iterator[str]:
+    if facts.libraries and all(library.path is None for library in facts.libraries):
+        yield f"none of the {len(facts.libraries)} that TensorFlow would open is found"
+        return
+    longest = max((len(library.name) for library in facts.libraries), default=0)
+    for library in facts.libraries:
+        if library.path is None:
+            yield f"{library.name:<{longest}}  not found"
+        else:
+            origin = f"from {library.provider}" if library.provider else clean(library.path)
+            yield f"{library.name:<{longest}}  {library.version or 'version unknown':<12} {clean(origin)}"
+
+
+def _table(cells: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in cells
+    ]
+
+
+def _finding(finding: Finding, width: int, style: Style) -> Iterator[str]:
+    cause = f" [{finding.cause}]" if finding.cause else ""
+    first, *rest = wrap(f"{finding.severity}: {clean(finding.summary)}{cause}", width, "  ")
+    yield style.paint(finding.severity, finding.severity) + first[len(finding.severity) :]
+    yield from rest
+    for line in finding.evidence:
+        origin = f"{line.origin}: " if line.origin else ""
+        yield from wrap(f"  {origin}{clean(line.text)}", width, "    ")
+    for help_ in finding.help:
+        lead = "help" if help_.sure else "worth a try"
+        text = clean(help_.text)
+        yield from [f"  {lead}: {text}"] if _is_command(text) else wrap(f"  {lead}: {text}", width, "    ")
+
+
+def _is_command(text: str) -> bool:
+    """Whether a help is a line to type, which stays whole; sentences begin with a capital."""
+    return text[:1].islower()
+
+
+def _answer(state: Presence, found: tuple[Finding, ...], preflight: Preflight) -> tuple[str, str]:
+    if preflight.verdict != "not-asked":
+        return ("good" if preflight.verdict == "ok" else "error"), verdict(preflight)
+    if state.status == "present" and not any(finding.severity == "error" for finding in found):
+        gpus = "a GPU" if state.gpus in (None, 1) else f"{state.gpus} GPUs"
+        return "good", f"TensorFlow should find {gpus} here; --preflight proves it."
+    if state.status == "absent":
+        return "info", "TensorFlow finds no GPU here."
+    if state.status == "unclear":
+        return "warning", "Whether there is a GPU here is not known; --preflight finds out."
+    return "error", "TensorFlow can't use the GPU here."

@@ -1,0 +1,63 @@
+"""`tfgpu doctor`: what is installed, found and visible here, and what keeps TensorFlow from a GPU."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+
+from pytest_tfgpu.cli._doctor_text import render
+from pytest_tfgpu.cli._terminal import Style, columns, is_terminal
+from pytest_tfgpu.environment import Presence, collect_facts, findings, presence
+from pytest_tfgpu.model import Facts, Finding, Preflight
+
+SUMMARY = "Show this machine's GPUs, driver, CUDA libraries and TensorFlow, and each fault with its help."
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments."""
+    parser.add_argument("--json", action="store_true", help="print JSON (schema 1)")
+    parser.add_argument("--preflight", action="store_true", help="run TensorFlow on each visible GPU, too")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the facts and the findings; return 0 where TensorFlow can use a GPU here, else 1."""
+    facts = collect_facts()
+    state = presence(facts)
+    preflight = _preflight(facts) if arguments.preflight else Preflight("not-asked")
+    found = preflight.findings if arguments.preflight else findings(facts)
+    if arguments.json:
+        answer = {
+            "schema": 1,
+            "facts": facts.to_json(),
+            "findings": [{"cause": None, **finding.to_json()} for finding in found],
+            "preflight": preflight.to_json(),
+        }
+        print(json.dumps(answer, indent=2))
+    else:
+        style = Style.of(sys.stdout)
+        print("\n".join(render(facts, state, found, preflight, width=columns(), style=style)))
+    return 0 if is_fit(state, found, preflight) else 1
+
+
+def is_fit(state: Presence, found: tuple[Finding, ...], preflight: Preflight) -> bool:
+    """Whether TensorFlow can use a GPU here: proven by the preflight, else as far as the facts show."""
+    if preflight.verdict != "not-asked":
+        return preflight.verdict == "ok"
+    return state.status == "present" and not any(finding.severity == "error" for finding in found)
+
+
+def _preflight(facts: Facts) -> Preflight:
+    from pytest_tfgpu import preflight
+
+    if not is_terminal(sys.stderr):
+        return preflight.run(facts)
+    width = columns()
+
+    def show(text: str) -> None:
+        print(f"\r\x1b[K{text[: width - 1]}", end="", file=sys.stderr, flush=True)
+
+    try:
+        return preflight.run(facts, progress=show)
+    finally:
+        print("\r\x1b[K", end="", file=sys.stderr, flush=True)
