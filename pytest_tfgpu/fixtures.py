@@ -38,8 +38,7 @@ class Tfgpu:
         `name` is that of a marker, with or without `requires_`. Raises TypeError or ValueError where it is unknown or
         its arguments are wrong.
         """
-        from pytest_tfgpu import _compat
-        from pytest_tfgpu.features.gating import ask, build
+        from pytest_tfgpu.features.gating import build, turn_away
         from pytest_tfgpu.features.marker_source import as_called
         from pytest_tfgpu.markers import BY_NAME
 
@@ -47,15 +46,12 @@ class Tfgpu:
         if marker not in BY_NAME:
             known = ", ".join(known.removeprefix("requires_") for known in BY_NAME)
             raise ValueError(f"unknown requirement {name!r}, known are: {known}")
-        mark = pytest.Mark(marker, arguments, keywords, _ispytest=True)
+        mark: pytest.Mark = getattr(pytest.mark, marker)(*arguments, **keywords).mark
         requirement = build(mark)
         self._machine.expect(requirement)
-        unmet = ask(requirement, self._machine, as_called(mark))
-        if unmet is not None:
-            reason = f"{as_called(mark)}: found {unmet.found}"
-            if self._session.settings.strict:
-                pytest.fail(f"{reason} (--tfgpu-strict)", pytrace=False)
-            _compat.skip_at_item(reason)
+        found = requirement.found(self._machine)
+        if found is not None:
+            turn_away(as_called(mark), found, strict=self._session.settings.strict)
 
 
 class CheckFailed(AssertionError):

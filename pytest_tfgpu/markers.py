@@ -44,22 +44,24 @@ class NoGpu(Exception):
 
 
 @dataclass(frozen=True)
-class Unmet:
-    """A requirement that this machine doesn't meet."""
-
-    required: str
-    found: str
-
-
-@dataclass(frozen=True)
 class Requirement:
     """A requirement with its arguments, ready to be asked."""
 
-    ask: Callable[[Machine], Unmet | None]
+    required: str
+    """What must be there, in words: `cuDNN >=9.1`."""
+    ask: Callable[[Machine], str | None]
+    """Returns None where the machine meets it, else what was found instead."""
     checks: tuple[str, ...] = ()
     """Names of checks that must be known to the preflight."""
     dtypes: tuple[str, ...] = ()
     """Data types that a check must compute in."""
+
+    def found(self, machine: Machine) -> str | None:
+        """Return what this machine has instead of what is required; None where it meets the requirement."""
+        try:
+            return self.ask(machine)
+        except NoGpu as error:
+            return str(error)
 
 
 # ------------------------------------------------------------------------------------------- arguments
@@ -135,15 +137,15 @@ def requires_gpu(
             and (capability is None or _meets(gpu.compute_capability, capability))
         )
 
-    def ask(machine: Machine) -> Unmet | None:
+    def ask(machine: Machine) -> str | None:
         gpus = machine.gpus()
         fitting = sum(map(fits, gpus))
         if fitting >= count:
             return None
         seen = "; ".join(_describe(gpu, memory=total is not None, free=free is not None) for gpu in gpus)
-        return Unmet(required, f"{len(gpus)} GPU{'s' * (len(gpus) != 1)} ({seen})")
+        return f"{len(gpus)} GPU{'s' * (len(gpus) != 1)} ({seen})"
 
-    return Requirement(ask)
+    return Requirement(required, ask)
 
 
 def _describe(gpu: Gpu, *, memory: bool, free: bool) -> str:
@@ -174,93 +176,89 @@ def requires_cudnn(version: str | None = None) -> Requirement:
     """Skip the test unless the cuDNN that TensorFlow would load has this version (`">=9.1,<10"`)."""
     wanted = None if version is None else _specifier(version, ">=9.1")
 
-    def ask(machine: Machine) -> Unmet | None:
+    def ask(machine: Machine) -> str | None:
         machine.gpus()
         found = machine.facts.cudnn
         if found is not None and (wanted is None or _meets(found, wanted)):
             return None
-        return Unmet(f"cuDNN {version or 'of any version'}", _library(machine.facts, "cudnn", found))
+        return _library(machine.facts, "cudnn", found)
 
-    return Requirement(ask)
+    return Requirement(f"cuDNN {version or 'of any version'}", ask)
 
 
 def requires_cuda(version: str) -> Requirement:
     """Skip the test unless the CUDA runtime that TensorFlow would load has this version (`">=12.3"`)."""
     wanted = _specifier(version, ">=12.3")
 
-    def ask(machine: Machine) -> Unmet | None:
+    def ask(machine: Machine) -> str | None:
         machine.gpus()
         found = machine.facts.cuda
-        return (
-            None
-            if _meets(found, wanted)
-            else Unmet(f"CUDA {version}", _library(machine.facts, "cudart", found))
-        )
+        return None if _meets(found, wanted) else _library(machine.facts, "cudart", found)
 
-    return Requirement(ask)
+    return Requirement(f"CUDA {version}", ask)
 
 
 def requires_driver(version: str) -> Requirement:
     """Skip the test unless the NVIDIA driver has this version (`">=550"`)."""
     wanted = _specifier(version, ">=550")
 
-    def ask(machine: Machine) -> Unmet | None:
+    def ask(machine: Machine) -> str | None:
         machine.gpus()
         found = machine.facts.driver
         unknown = machine.facts.unknown.get("driver") or machine.facts.unknown.get("nvml") or "version unknown"
-        return None if _meets(found, wanted) else Unmet(f"driver {version}", found or unknown)
+        return None if _meets(found, wanted) else found or unknown
 
-    return Requirement(ask)
+    return Requirement(f"driver {version}", ask)
 
 
 def requires_tensorflow(version: str) -> Requirement:
     """Skip the test unless the installed TensorFlow has this version (`">=2.18"`). Needs no GPU."""
     wanted = _specifier(version, ">=2.18")
 
-    def ask(machine: Machine) -> Unmet | None:
+    def ask(machine: Machine) -> str | None:
         found = machine.facts.tensorflow
-        return None if _meets(found, wanted) else Unmet(f"TensorFlow {version}", found or "no TensorFlow")
+        return None if _meets(found, wanted) else found or "no TensorFlow"
 
-    return Requirement(ask)
+    return Requirement(f"TensorFlow {version}", ask)
 
 
 def requires_dtype(*dtypes: str) -> Requirement:
     """Skip the test unless a check of the preflight computed in each of these data types (`"float16"`)."""
     names = _names(dtypes, "data type")
 
-    def ask(machine: Machine) -> Unmet | None:
-        return _failing(machine, machine.checks_of(names), f"data type {', '.join(names)}")
+    def ask(machine: Machine) -> str | None:
+        return _failing(machine, machine.checks_of(names))
 
-    return Requirement(ask, dtypes=names)
+    return Requirement(f"data type {', '.join(names)}", ask, dtypes=names)
 
 
 def requires_check(*checks: str) -> Requirement:
     """Skip the test unless these checks of the preflight pass (`"conv2d"`)."""
     names = _names(checks, "check")
 
-    def ask(machine: Machine) -> Unmet | None:
-        return _failing(machine, names, f"check {', '.join(names)}")
+    def ask(machine: Machine) -> str | None:
+        return _failing(machine, names)
 
-    return Requirement(ask, checks=names)
+    return Requirement(f"check {', '.join(names)}", ask, checks=names)
 
 
-def _failing(machine: Machine, checks: tuple[str, ...], required: str) -> Unmet | None:
+def _failing(machine: Machine, checks: tuple[str, ...]) -> str | None:
     """Ask the checks that ran; each must have passed on every device that TensorFlow sees here."""
     if machine.device == "gpu":
         machine.gpus()
     preflight = machine.checked()
     if not preflight.gpus:
-        return Unmet(required, preflight.reason or "the checks could not be run")
+        return preflight.reason or "the checks could not be run"
     for gpu in preflight.gpus:
         results = {result.name: result for result in gpu.checks}
         for name in checks:
             result = results.get(name)
             if result is None:
-                return Unmet(required, f"{name} was not among the checks that ran (--tfgpu-checks)")
+                return f"{name} was not among the checks that ran (--tfgpu-checks)"
             if result.outcome != "passed":
                 where = "on the CPU" if gpu.index is None else f"on GPU {gpu.index}"
                 words = {"timeout": "timed out", "not-run": "was not run"}.get(result.outcome, result.outcome)
-                return Unmet(required, f"{name} {words} {where}" + (f": {result.message}" if result.message else ""))
+                return f"{name} {words} {where}" + (f": {result.message}" if result.message else "")
     return None
 
 

@@ -92,7 +92,8 @@ class Record:
         here = path or cls.__name__.lower()
         if not isinstance(data, Mapping):
             raise ValueError(f"{here}: expected an object, got {type(data).__name__}")
-        hints, values = _hints(cls), {}
+        hints: dict[str, Any] = _hints(cls)  # type: ignore[arg-type,unused-ignore]
+        values: dict[str, Any] = {}
         for spec in fields(cls):  # type: ignore[arg-type]
             if spec.name in data:
                 values[spec.name] = _decode(hints[spec.name], data[spec.name], f"{here}.{spec.name}")

@@ -15,6 +15,15 @@ from pytest_tfgpu.settings import Settings
 if TYPE_CHECKING:
     from pytest_tfgpu.model import Facts, Preflight
 
+ABSENT = 69
+"""Exit status: GPUs were required, and there are none or too few (EX_UNAVAILABLE of sysexits.h)."""
+
+UNUSABLE = 70
+"""Exit status: a GPU is there, and TensorFlow can't use it (EX_SOFTWARE of sysexits.h)."""
+
+ENDED = (ABSENT, UNUSABLE)
+"""The exit statuses with which a preflight ends a session."""
+
 ISSUES = "https://github.com/pytest-tfgpu/pytest-tfgpu/issues"
 
 

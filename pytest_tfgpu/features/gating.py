@@ -10,7 +10,7 @@ import pytest
 from pytest_tfgpu import _compat
 from pytest_tfgpu.features.machine import LocalMachine
 from pytest_tfgpu.features.marker_source import as_called, locate
-from pytest_tfgpu.markers import BY_NAME, NoGpu, Requirement, Unmet
+from pytest_tfgpu.markers import BY_NAME, Requirement
 from pytest_tfgpu.session import Session, attach
 
 _UNMET = pytest.StashKey[dict[str, str]]()
@@ -88,30 +88,27 @@ class Gate:
     def __init__(self, config: pytest.Config, session: Session) -> None:
         self._session = session
         self.machine = LocalMachine(config, session)
-        self._answers: dict[str, Unmet | None] = {}
+        self._answers: dict[str, tuple[Requirement, str | None]] = {}
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         for mark in item.iter_markers():
             if mark.name in BY_NAME:
-                unmet = self._ask(mark)
-                if unmet is not None:
-                    self._turn_away(item, as_called(mark), mark.name, unmet)
+                requirement, found = self._ask(mark)
+                if found is not None:
+                    item.stash[_UNMET] = {
+                        "requirement": mark.name, "required": requirement.required, "found": found
+                    }  # fmt: skip
+                    turn_away(as_called(mark), found, strict=self._session.settings.strict)
 
-    def _ask(self, mark: pytest.Mark) -> Unmet | None:
+    def _ask(self, mark: pytest.Mark) -> tuple[Requirement, str | None]:
         key = as_called(mark)
         if key not in self._answers:
             try:
-                self._answers[key] = ask(build(mark), self.machine, key)
+                requirement = build(mark)
             except (TypeError, ValueError) as error:
                 pytest.fail(f"wrong arguments of a marker: {key}: {error}", pytrace=False)
+            self._answers[key] = requirement, requirement.found(self.machine)
         return self._answers[key]
-
-    def _turn_away(self, item: pytest.Item, written: str, name: str, unmet: Unmet) -> None:
-        item.stash[_UNMET] = {"requirement": name, "required": unmet.required, "found": unmet.found}
-        reason = f"{written}: found {unmet.found}"
-        if self._session.settings.strict:
-            pytest.fail(f"{reason} (--tfgpu-strict)", pytrace=False)
-        _compat.skip_at_item(reason)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(
@@ -124,9 +121,9 @@ class Gate:
         return report
 
 
-def ask(requirement: Requirement, machine: LocalMachine, written: str) -> Unmet | None:
-    """Ask a requirement; where no GPU can be used at all, this is what was found."""
-    try:
-        return requirement.ask(machine)
-    except NoGpu as error:
-        return Unmet(written, str(error))
+def turn_away(written: str, found: str, *, strict: bool) -> None:
+    """Skip the running test, or fail it if `strict`, and say what was required and what was found."""
+    reason = f"{written}: found {found}"
+    if strict:
+        pytest.fail(f"{reason} (--tfgpu-strict)", pytrace=False)
+    _compat.skip_at_item(reason)

@@ -42,11 +42,10 @@ def request_for(config: pytest.Config, session: Session, names: Iterable[str]) -
 
     Raises ValueError where there is no check of a name.
     """
-    from pytest_tfgpu.environment.presence import presence
-    from pytest_tfgpu.preflight import Request
+    from pytest_tfgpu.preflight import Request, worth_running
 
     settings, facts = session.settings, session.facts
-    if settings.device == "gpu" and presence(facts).status == "absent":
+    if settings.device == "gpu" and not worth_running(facts):
         return None
     known = known_checks(config)
     wanted = tuple(dict.fromkeys(names))

@@ -10,17 +10,11 @@ from pytest_tfgpu import _compat
 from pytest_tfgpu.features import sharing
 from pytest_tfgpu.features.machine import request_for
 from pytest_tfgpu.features.progress import Progress
-from pytest_tfgpu.session import Session
+from pytest_tfgpu.session import ABSENT, UNUSABLE, Session
 
 if TYPE_CHECKING:
     from pytest_tfgpu.model import Preflight
     from pytest_tfgpu.preflight import Answer, Run
-
-ABSENT = 69
-"""Exit status: GPUs were required, and there are none or too few (EX_UNAVAILABLE of sysexits.h)."""
-
-UNUSABLE = 70
-"""Exit status: a GPU is there, and TensorFlow can't use it (EX_SOFTWARE of sysexits.h)."""
 
 _NO_TESTS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test", "cacheshow")
 
@@ -41,6 +35,7 @@ class Startup:
         self._config = config
         self._session = session
         self._run: Run | None = None
+        self._started = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
@@ -52,6 +47,7 @@ class Startup:
                 self._run = start(request)
                 if self._session.settings.device == "gpu":
                     self._wait(self._run)
+            self._started = True
 
     def pytest_report_header(self) -> str | None:
         from pytest_tfgpu.reporters.terminal import header_line
@@ -62,8 +58,10 @@ class Startup:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self) -> None:
+        self._session.preflight = self._failed()
         with self._session.guard("the preflight"):
-            self._session.preflight = self._judge()
+            if self._started:
+                self._session.preflight = self._judge()
             if self._session.shared is not None:
                 sharing.leave(self._session.shared, self._session.preflight)
             self._show(self._session.preflight)
@@ -75,6 +73,12 @@ class Startup:
     def pytest_unconfigure(self) -> None:
         if self._run is not None:
             self._run.stop()
+
+    def _failed(self) -> Preflight:
+        from pytest_tfgpu.model import Preflight
+
+        reason = "The preflight could not be run, through a fault of its own."
+        return Preflight("unusable", reason, device=self._session.settings.device)
 
     def _wait(self, run: Run) -> Answer:
         progress = Progress(self._config)
@@ -106,8 +110,6 @@ class Startup:
     def _exit_status(self, preflight: Preflight) -> int | None:
         """Return the status with which the session ends here, None where it goes on."""
         settings = self._session.settings
-        if preflight.verdict == "not-asked":
-            return UNUSABLE
         if preflight.verdict == "absent":
             return ABSENT if settings.require else None
         if preflight.verdict == "unusable":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfgpu import _compat
-from pytest_tfgpu.session import Session, payload
+from pytest_tfgpu.session import ENDED, Session, payload
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
@@ -96,6 +96,7 @@ class Summary:
         self._targets = targets
         self._began = time.time()
         self._lines: list[str] = []
+        self._commands: list[str] = []
         self._recorder: Recorder | None = None
         if targets:
             self._recorder = Recorder()
@@ -107,15 +108,22 @@ class Summary:
             with self._session.guard("writing a report"):
                 report = self._report(int(exitstatus))
                 for target, reporter in self._targets:
-                    self._write(report, target, reporter)
+                    with self._session.guard(f"the {target.format} report"):
+                        self._write(report, target, reporter)
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is None or exitstatus in ENDED:
+            self._say(terminal)
 
     def _write(self, report: Report, target: Target, reporter: Reporter) -> None:
-        from pytest_tfgpu.reporters.output import deliver
+        from pytest_tfgpu.features.delivery import deliver
 
         try:
-            self._lines += deliver(report, target, reporter)
+            said, commands = deliver(report, target, reporter, self._config.rootpath)
         except OSError as error:
             self._lines.append(f"the {target.format} report could not be written: {error}")
+        else:
+            self._lines += said
+            self._commands += commands
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
@@ -126,10 +134,17 @@ class Summary:
                 self._session.problems.append(line)
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
-        with self._session.guard("the summary"):
-            self._show(terminalreporter)
-        for line in self._session.problems:
-            terminalreporter.write_line(f"pytest-tfgpu: {line}", yellow=True)
+        self._say(terminalreporter)
+
+    def _say(self, terminal: TerminalReporter | None) -> None:
+        """Print the summary, what went wrong in the plugin, and what GitHub reads; without a terminal the last alone."""
+        if terminal is not None:
+            with self._session.guard("the summary"):
+                self._show(terminal)
+            for line in self._session.problems:
+                terminal.write_line(f"pytest-tfgpu: {line}", yellow=True)
+        for line in self._commands:
+            print(line) if terminal is None else terminal.write_line(line)
 
     def _show(self, terminal: TerminalReporter) -> None:
         collected = self._collected()

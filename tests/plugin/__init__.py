@@ -1,0 +1,1 @@
+"""Each feature as pytest shows it, in sessions of their own."""
