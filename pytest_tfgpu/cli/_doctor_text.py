@@ -83,7 +83,11 @@ def _tensorflow(facts: Facts) -> str:
 
 def _driver(facts: Facts) -> str:
     if facts.driver is None:
-        return clean(f"none found. {facts.unknown.get('nvml', '')}".rstrip())
+        library = next((entry for entry in facts.libraries if entry.name == "libcuda.so.1"), None)
+        found = (
+            f"libcuda {library.version or '(version unknown)'}" if library and library.path else "none found"
+        )
+        return clean(f"{found}. {facts.unknown.get('nvml', '')}".rstrip())
     return facts.driver + (f", supports CUDA up to {facts.driver_cuda}" if facts.driver_cuda else "")
 
 

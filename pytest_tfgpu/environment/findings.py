@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pytest_tfgpu.environment.faults import build, faults
+from pytest_tfgpu.environment.faults.driver import nvml_fails
 from pytest_tfgpu.environment.presence import presence
 from pytest_tfgpu.environment.wording import reach_driver
 from pytest_tfgpu.model import EvidenceLine, Facts, Finding, Help
@@ -16,8 +18,8 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
     if state.status == "absent":
         return (*build.tensorflow_missing(facts), *_absent(facts, state.reason or "", state.cause))
     if state.status == "unclear":
-        unsure = Finding(state.reason or "", "warning", evidence=_nvml(facts), help=reach_driver(facts))
-        return (*build.tensorflow_missing(facts), *build.cpu_only_build(facts), unsure)
+        unsure = tuple(replace(finding, severity="warning") for finding in nvml_fails(facts))
+        return (*build.tensorflow_missing(facts), *unsure)
     return tuple(faults(facts))
 
 
@@ -30,7 +32,3 @@ def _absent(facts: Facts, reason: str, cause: str | None) -> Iterator[Finding]:
         yield Finding(reason, cause=cause, help=reach_driver(facts))
     else:
         yield Finding(reason, "info")
-
-
-def _nvml(facts: Facts) -> tuple[EvidenceLine, ...]:
-    return tuple(EvidenceLine(text, "NVML") for key, text in facts.unknown.items() if key == "nvml")

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 
 from pytest_tfgpu.model import EvidenceLine, Facts, Gpu, Help, Library
 
-_SHOWN_FOLDERS = 4
+_SHOWN_FOLDERS = 8
+_WHEEL_FOLDER = re.compile(r"(.*)/nvidia/([^/]+)/lib")
 
 
 def build_name(facts: Facts) -> str:
@@ -40,11 +41,23 @@ def find_library(facts: Facts, stem: str) -> Library | None:
 
 
 def searched(library: Library) -> EvidenceLine:
-    """Quote the folders in which a library was looked for."""
-    shown = ", ".join(library.searched[:_SHOWN_FOLDERS])
-    more = len(library.searched) - _SHOWN_FOLDERS
-    text = f"{shown} and {more} more folders" if more > 0 else shown
-    return EvidenceLine(text, "folders without it")
+    """Quote the folders in which a library was looked for; those of wheels, not for the driver's libraries."""
+    grouped: dict[str, list[str]] = {}
+    of_driver = library.name.startswith(("libcuda.so", "libnvidia-ml.so"))
+    for folder in library.searched:
+        if of_driver and ("/nvidia/" in folder or folder.endswith("/tensorrt")):
+            continue
+        match = _WHEEL_FOLDER.fullmatch(folder)
+        grouped.setdefault(f"{match[1]}/nvidia/{{}}/lib" if match else folder, []).append(
+            match[2] if match else ""
+        )
+    names = [
+        form.replace("{}", parts[0] if len(parts) == 1 else "{" + ",".join(parts) + "}") if parts[0] else form
+        for form, parts in grouped.items()
+    ]
+    more = len(names) - _SHOWN_FOLDERS
+    tail = f" and {more} more" if more > 0 else ""
+    return EvidenceLine(", ".join(names[:_SHOWN_FOLDERS]) + tail, f"{library.name} is not in")
 
 
 def install_tensorflow(facts: Facts) -> tuple[Help, ...]:
@@ -74,6 +87,13 @@ def install_cuda_libraries(facts: Facts) -> tuple[Help, ...]:
 def search_also(folder: str) -> Help:
     """Return the line that puts a folder first on the loader's search path."""
     return Help(f"export LD_LIBRARY_PATH={shlex.quote(folder)}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}")
+
+
+def reach_nvml(facts: Facts) -> tuple[Help, ...]:
+    """Return how to get the library that is missing where the rest of the driver is there."""
+    if facts.platform == "docker":
+        return (Help("docker run --gpus all -e NVIDIA_DRIVER_CAPABILITIES=compute,utility ..."),)
+    return (Help("Install libnvidia-ml.so.1 in the version of the driver; drivers are packaged in parts."),)
 
 
 def reach_driver(facts: Facts) -> tuple[Help, ...]:

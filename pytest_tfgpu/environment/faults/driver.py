@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pytest_tfgpu.environment import nvml
-from pytest_tfgpu.environment.wording import build_name, find_library, numbers, reach_driver, searched
+from pytest_tfgpu.environment.wording import (
+    build_name,
+    find_library,
+    numbers,
+    reach_driver,
+    reach_nvml,
+    searched,
+)
 from pytest_tfgpu.model import EvidenceLine, Facts, Finding, Help, Library
 
 OLDEST_DRIVER = {"11": (450, 80), "12": (525, 60), "13": (580, 65)}
@@ -44,35 +51,26 @@ def nvml_fails(facts: Facts) -> Iterator[Finding]:
     reason = facts.unknown.get("nvml")
     if reason is None or facts.platform == "jetson" or any(driver_missing(facts)):
         return
-    evidence = [EvidenceLine(reason, "NVML")]
+    evidence = (EvidenceLine(reason, "NVML"), *_driver_versions(facts))
     if facts.nvml_error == nvml.LIBRARY_NOT_FOUND:
+        library = find_library(facts, "libnvidia-ml.so")
         yield Finding(
-            "TensorFlow can't load NVML (libnvidia-ml.so.1), and without it drops every GPU silently.",
+            "TensorFlow can't load NVML (libnvidia-ml.so.1), and without it silently drops every GPU.",
             cause="cuda-library-missing",
-            evidence=(*evidence, *map(searched, filter(None, [find_library(facts, "libnvidia-ml.so")]))),
-            help=reach_driver(facts),
+            evidence=(*evidence, searched(library)) if library else evidence,
+            help=reach_nvml(facts),
         )
     elif facts.nvml_error == nvml.VERSION_MISMATCH:
-        yield Finding(
-            "The NVIDIA kernel driver and its libraries differ in version.",
-            cause="driver-library-mismatch",
-            evidence=(*evidence, *_driver_versions(facts)),
-            help=(Help("Restart the machine after a driver update, or reload the NVIDIA kernel modules."),),
-        )
+        help_ = Help("Restart the machine after a driver update, or reload the NVIDIA kernel modules.")
+        summary = "The NVIDIA kernel driver and its libraries differ in version."
+        yield Finding(summary, cause="driver-library-mismatch", evidence=evidence, help=(help_,))
     elif facts.nvml_error == nvml.DRIVER_NOT_LOADED:
-        yield Finding(
-            "The NVIDIA kernel driver is not loaded.",
-            cause="driver-missing",
-            evidence=tuple(evidence),
-            help=reach_driver(facts),
-        )
+        summary = "The NVIDIA kernel driver is not loaded."
+        yield Finding(summary, cause="driver-missing", evidence=evidence, help=reach_driver(facts))
     elif facts.nvml_error is not None:
-        yield Finding(
-            "NVML fails, and TensorFlow then drops every GPU silently.",
-            cause="driver-unhealthy",
-            evidence=tuple(evidence),
-            help=(Help("Run nvidia-smi, which asks the same library and says more.", sure=False),),
-        )
+        help_ = Help("Run nvidia-smi, which asks the same library and says more.", sure=False)
+        summary = "NVML fails, and TensorFlow then silently drops every GPU."
+        yield Finding(summary, cause="driver-unhealthy", evidence=evidence, help=(help_,))
     else:
         yield Finding(reason, "warning", "driver-unhealthy" if "crashed" in reason else None)
 

@@ -15,6 +15,17 @@ from pytest_tfgpu.environment.wording import (
 )
 from pytest_tfgpu.model import EvidenceLine, Facts, Finding, Help, Library
 
+WHEEL_FOLDERS = {
+    "cudart": "cuda_runtime",
+    "cublas": "cublas",
+    "cublasLt": "cublas",
+    "cufft": "cufft",
+    "cusolver": "cusolver",
+    "cusparse": "cusparse",
+    "cudnn": "cudnn",
+}
+"""Library -> the folder under `nvidia` that NVIDIA's wheels for CUDA 11 and 12 put it into."""
+
 
 def libraries_unreached(facts: Facts) -> Iterator[Finding]:
     """Find a library that is installed where the loader doesn't look."""
@@ -49,7 +60,7 @@ def libraries_missing(facts: Facts) -> Iterator[Finding]:
             f"{build_name(facts)} can't load {enumerate_names([entry.name for entry in entries])}.",
             cause=_cause(entries[0]),
             evidence=(*others[:4], searched(entries[0])),
-            help=install_cuda_libraries(facts),
+            help=(*install_cuda_libraries(facts), *_folders_left_out(facts, entries)),
         )
 
 
@@ -65,7 +76,8 @@ def cudnn_version(facts: Facts) -> Iterator[Finding]:
     origin = library.provider if library and library.provider else "loader"
     help_ = install_cuda_libraries(facts)
     if origin == "LD_LIBRARY_PATH" and library and library.path:
-        help_ = (Help(f"Take {library.path.rpartition('/')[0]} off LD_LIBRARY_PATH."), *help_)
+        folder = library.path.rpartition("/")[0]
+        help_ = (Help(f"Put a cuDNN that fits into {folder}, or take that folder off LD_LIBRARY_PATH."),)
     yield Finding(
         f"cuDNN {facts.cudnn} is found here; {build_name(facts)} needs {needed} or a newer {wants[0]}.",
         cause="cudnn-version-mismatch",
@@ -78,6 +90,24 @@ def _missing(facts: Facts) -> list[Library]:
     """Return the libraries of CUDA that the loader doesn't find; the driver's own are left out."""
     driver = ("libcuda.so", "libnvidia-ml.so")
     return [entry for entry in facts.libraries if entry.path is None and not entry.name.startswith(driver)]
+
+
+def _folders_left_out(facts: Facts, entries: list[Library]) -> list[Help]:
+    """Return the lines that make the loader look where NVIDIA's wheels will put what TensorFlow's RUNPATH lacks."""
+    site = (facts.tensorflow_path or "").rpartition("/")[0]
+    folders = {
+        f"{site}/nvidia/{WHEEL_FOLDERS[stem]}/lib": entry for entry in entries if (stem := _stem(entry))
+    }
+    return [
+        search_also(folder)
+        for folder, entry in folders.items()
+        if site and any("/nvidia/" in path for path in entry.searched) and folder not in entry.searched
+    ]
+
+
+def _stem(entry: Library) -> str | None:
+    stem = entry.name.removeprefix("lib").partition(".so.")[0]
+    return stem if stem in WHEEL_FOLDERS else None
 
 
 def _outside(entry: Library) -> list[str]:
