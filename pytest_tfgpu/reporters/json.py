@@ -13,12 +13,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from pytest_tfgpu.model import Record, Report, TestDiagnosis
+from pytest_tfgpu.model import Record, Report, TestDiagnosis, TestResult
 
 _HEAD = ("schema", "tfgpu", "started", "seconds", "complete", "exit_status")
 _FIRST = (*_HEAD, "facts", "preflight", "outcomes")
 _ROWS = ("tests", "diagnoses", "causes", "skips")
 
+_ENCODER = json.JSONEncoder(allow_nan=False, default=str)
 _SURROGATES = re.compile(r"\\\\|\\ud[89ab]..\\ud[cdef]..|\\u(d[89a-f]..)")
 
 
@@ -41,10 +42,11 @@ def render(report: Report) -> Iterator[str]:
 
 def dumps(value: object) -> str:
     """Return records or plain data as one line of JSON, safe in a log, a terminal and a `<script>`."""
+    data = _plain(value)
     try:
-        text = json.dumps(_plain(value), allow_nan=False, default=str)
+        text = _ENCODER.encode(data)
     except ValueError:
-        text = json.dumps(_finite(_plain(value)), allow_nan=False, default=str)
+        text = _ENCODER.encode(_finite(data))
     if "\\ud" in text:
         text = _SURROGATES.sub(_legible, text)
     return text.replace("</", "<\\/").replace("<!", "\\u003c!")
@@ -60,6 +62,8 @@ def _rows(values: tuple[Any, ...]) -> Iterator[str]:
 
 
 def _plain(value: object) -> object:
+    if isinstance(value, TestResult):
+        return {name: item for name, item in vars(value).items() if item is not None}
     if isinstance(value, TestDiagnosis):
         data = value.to_json()
         return {"nodeid": data.pop("nodeid"), "phase": data.pop("phase"), **data}

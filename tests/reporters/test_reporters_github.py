@@ -20,7 +20,7 @@ from pytest_tfgpu.reporters.github import (
     step_summary,
 )
 
-OWN_TAGS = set("h3 h4 p strong em details summary code pre ul li table tr th td".split())
+OWN_TAGS = set(re.findall(r"\w+", "h3 h4 p strong em details summary code pre ul li table tr th td"))
 
 
 class Tags(HTMLParser):

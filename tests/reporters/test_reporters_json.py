@@ -70,6 +70,12 @@ def test_one_line_per_entry() -> None:
     ) in lines
 
 
+@pytest.mark.parametrize("test", FULL.tests)
+def test_a_test_is_written_as_its_record_says(test: TestResult) -> None:
+    """The short way that tests take, for speed, gives what `to_json` gives."""
+    assert json.loads(dumps(test)) == test.to_json()
+
+
 def test_keys_of_a_diagnosis() -> None:
     """A diagnosis begins with the test it belongs to."""
     first = json.loads(rendered(FULL))["diagnoses"][0]
