@@ -95,6 +95,8 @@ class Answer(Record):
     """GPUs that TensorFlow lists; None where it never came to that."""
     gpus: tuple[GpuChecks, ...] = ()
     """Checked devices, in TensorFlow's order. `index` is the facts' where the GPU is known there."""
+    logs: tuple[tuple[str, ...], ...] = ()
+    """For each of `gpus` the log of the child that checked it."""
     cudnn_loaded: str | None = None
     stderr: tuple[str, ...] = ()
     stderr_bytes: int = 0

@@ -12,35 +12,34 @@ from pytest_tfgpu.model import CheckResult, Diagnosis, Facts, Finding, GpuChecks
 class Explainer:
     """Asks for diagnoses. A defect there costs the diagnosis, not the verdict, and stands in `findings`."""
 
-    def __init__(self, facts: Facts, log: Sequence[str]) -> None:
+    def __init__(self, facts: Facts) -> None:
         self.findings: list[Finding] = []
         self._facts = facts
-        self._log = log
 
-    def diagnose(self, error: dict[str, Any]) -> Diagnosis | None:
+    def diagnose(self, error: dict[str, Any], log: Sequence[str]) -> Diagnosis | None:
         """Return the diagnosis of an exception that the child described; of the log alone if it is empty."""
         try:
             from pytest_tfgpu.diagnosis.engine import diagnose
             from pytest_tfgpu.diagnosis.evidence import from_text
 
-            evidence = from_text(error.get("class", ""), error.get("message", ""), self._log)
+            evidence = from_text(error.get("class", ""), error.get("message", ""), log)
             return diagnose(evidence, self._facts)
         except Exception as failure:
             text = f"A failed check could not be diagnosed ({type(failure).__name__}: {failure})."
             self.findings.append(Finding(text, severity="warning"))
             return None
 
-    def explain(self, gpu: GpuChecks) -> GpuChecks:
+    def explain(self, gpu: GpuChecks, log: Sequence[str]) -> GpuChecks:
         """Return the results with a diagnosis for each that went wrong, where one is known."""
-        return replace(gpu, checks=tuple(self._explain(result) for result in gpu.checks))
+        return replace(gpu, checks=tuple(self._explain(result, log) for result in gpu.checks))
 
-    def _explain(self, result: CheckResult) -> CheckResult:
+    def _explain(self, result: CheckResult, log: Sequence[str]) -> CheckResult:
         if result.outcome in ("passed", "not-run"):
             return result
         error = result.details.get("error", {})
         if result.outcome == "failed" and not error:
             return result
-        diagnosis = self.diagnose(error)
+        diagnosis = self.diagnose(error, log)
         if diagnosis is None:
             return result
         return replace(result, cause=diagnosis.cause, diagnosis=diagnosis)

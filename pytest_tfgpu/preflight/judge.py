@@ -57,8 +57,9 @@ def judge(
         status: Literal["absent", "unusable"] = "unusable" if here.status == "unusable" else "absent"
         reason = here.reason or "The checks were not run."
         return Preflight(status, reason, here.cause, device, seconds, findings=found)
-    explainer = Explainer(facts, answer.stderr)
-    answer = replace(answer, gpus=tuple(explainer.explain(gpu) for gpu in answer.gpus))
+    explainer = Explainer(facts)
+    logs = (*answer.logs, *((),) * len(answer.gpus))
+    answer = replace(answer, gpus=tuple(map(explainer.explain, answer.gpus, logs)))
     verdict = _verdict(facts, answer, device, require, explainer)
     return replace(
         verdict,
@@ -79,7 +80,7 @@ def _verdict(
     if answer.problem is not None:
         problem = answer.problem
         asked = problem.error or problem.kind in ("crashed", "timeout", "flood")
-        diagnosis = explainer.diagnose(problem.error) if asked else None
+        diagnosis = explainer.diagnose(problem.error, answer.stderr) if asked else None
         return Preflight("unusable", _sentence(problem.sentence), diagnosis.cause if diagnosis else None)
     if not answer.gpus:
         return _nothing_listed(facts, answer, explainer)
@@ -110,7 +111,7 @@ def _nothing_listed(facts: Facts, answer: Answer, explainer: Explainer) -> Prefl
     fails = driver is not None and driver.loaded and driver.code not in (0, None, *NO_DEVICE)
     if here.status != "present" and not shown and not fails:
         return Preflight("absent", here.reason or "CUDA shows no GPU.", here.cause)
-    diagnosis = explainer.diagnose({})
+    diagnosis = explainer.diagnose({}, answer.stderr)
     cause = diagnosis.cause if diagnosis else here.cause
     if shown:
         what = "a GPU" if shown == 1 else f"{shown} GPUs"

@@ -25,6 +25,7 @@ class Slot:
 
     identity: Gpu
     results: list[CheckResult] = field(default_factory=list)
+    log: tuple[str, ...] = ()
     done: bool = False
 
 
@@ -41,14 +42,18 @@ class Ledger:
         self.phase = "starting"
         self.complete = False
         self.separate = False
+        """Whether each remaining device is to have a child of its own."""
+        self._split = False
         self._current: tuple[Slot, str] | None = None
         self._assigned: Sequence[int] | None = None
 
     def begin(self, assigned: Sequence[int] | None) -> None:
         """Note that a child starts, and which devices it sees; None: all."""
         self._assigned, self._current = assigned, None
-        self.complete = self.separate = False
+        self.complete = self._split = False
         self.phase = "starting"
+        for position in assigned or ():
+            self.slots[position].results.clear()
 
     def take(self, event: dict[str, Any]) -> None:
         """Take in one report of the running child."""
@@ -65,6 +70,10 @@ class Ledger:
     def gpus(self) -> tuple[GpuChecks, ...]:
         """Return the results so far; a check that never began is `not-run`."""
         return tuple(self._checks(slot) for slot in self.slots)
+
+    def logs(self) -> tuple[tuple[str, ...], ...]:
+        """Return the log of each device's child, in the order of `gpus`."""
+        return tuple(slot.log for slot in self.slots)
 
     def _checks(self, slot: Slot) -> GpuChecks:
         known = {result.name for result in slot.results}
@@ -109,7 +118,7 @@ class Ledger:
         self._assigned = range(count)
 
     def _on_separate(self, event: dict[str, Any]) -> None:
-        self.separate = self.complete = True
+        self.separate = self._split = True
 
     def _on_check(self, event: dict[str, Any]) -> None:
         slot = self._slot(event["position"])
@@ -149,30 +158,27 @@ class Ledger:
                 if gpu.uuid and gpu.uuid.lower().endswith(told.uuid):
                     return gpu
             return Gpu(index=position, uuid=f"GPU-{told.uuid}", name=told.name)
-        return (
-            known[position]
-            if position < len(known)
-            else Gpu(index=position, name=told.name if told else None)
-        )
+        unknown = Gpu(index=position, name=told.name if told else None)
+        return known[position] if position < len(known) else unknown
 
     # ------------------------------------------------------------------------------------- a child's end
 
     def end(self, child: Child) -> None:
         """Put the untimely end of a child to the check that had begun, or to the device, or to all."""
-        unfinished = [
-            self.slots[position] for position in self._assigned or () if not self.slots[position].done
-        ]
-        if self.separate or (self.complete and not unfinished):
+        assigned = [self.slots[position] for position in self._assigned or ()]
+        unfinished = [slot for slot in assigned if not slot.done]
+        if self._split:
             return
+        for slot in assigned:
+            slot.log = tuple(child.log())
         if child.end == "stopped":
             self.problem = Problem("stopped", "the checks were stopped")
-        elif self.complete:
-            for slot in unfinished:
-                self._give_up(
-                    slot, "failed", "TensorFlow does not list the device where it alone is visible", []
-                )
-        else:
+        elif not self.complete:
             self._put_down(child, unfinished)
+        else:
+            for slot in unfinished:
+                sentence = "TensorFlow does not list the device where it alone is visible"
+                self._give_up(slot, "failed", sentence, [])
 
     def _put_down(self, child: Child, unfinished: list[Slot]) -> None:
         kind, outcome, sentence = how_it_ended(child)
@@ -181,7 +187,7 @@ class Ledger:
             slot, name = self._current
             self._give_up(slot, outcome, sentence, stack, name)
         elif len(unfinished) > 1:
-            self.separate = True
+            self.separate = self._split = True
         elif unfinished:
             self._give_up(unfinished[0], outcome, sentence, stack)
         elif not self.slots:

@@ -135,6 +135,10 @@ class Child:
             yield event
         self._finish(deadline)
 
+    def log(self) -> list[str]:
+        """Return the kept lines of what the child wrote that is no report: standard output, then standard error."""
+        return self.stdout.lines() + self.stderr.lines()
+
     def close(self) -> None:
         """End the child at once, whatever it does."""
         if self.end != "not-started" and self.returncode is None:

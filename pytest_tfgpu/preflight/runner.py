@@ -81,6 +81,7 @@ class Run:
             driver=ledger.driver,
             listed=ledger.listed,
             gpus=ledger.gpus(),
+            logs=ledger.logs(),
             stderr=tuple(self._log[-LONGEST_LOG:]),
             stderr_bytes=self._log_bytes,
             **ledger.values,
@@ -95,12 +96,10 @@ class Run:
 
     def _one_child(self, assigned: Sequence[int] | None) -> None:
         request, ledger = self._request, self._ledger
-        separate = ledger.separate
         environment = child_environment(request, assigned)
         executable = request.executable or sys.executable
         command = [executable or "python", *interpreter_flags(), str(program())]
         ledger.begin(assigned)
-        ledger.separate = separate
         child = self._child = Child(command, environment, self._order(assigned), request.timeout)
         if self._stopped.is_set():
             child.stop()
@@ -118,7 +117,7 @@ class Run:
         finally:
             child.close()
         ledger.end(child)
-        self._log += child.stdout.lines() + child.stderr.lines()
+        self._log += child.log()
         self._log_bytes += child.stdout.size + child.stderr.size
 
     def _order(self, assigned: Sequence[int] | None) -> dict[str, Any]:

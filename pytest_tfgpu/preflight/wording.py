@@ -50,7 +50,7 @@ def device_label(index: int | None, device: str) -> str:
     return "CPU" if device == "cpu" else f"GPU {index}"
 
 
-_FRAME = re.compile(r"^\{\{function_node [^}]*\}\}\s*|\s*\[Op:\w+\]( name: \S*)?\s*$")
+_FRAME = re.compile(r"^\{\{function_node [^}]*\}\}\s*|\s*\[Op:\w+\](\s*name:\s*\S*)?\s*$")
 
 
 def error_sentence(error: dict[str, Any]) -> str:

@@ -152,3 +152,20 @@ def waits(context: Context) -> None:
 def results(context: Context) -> Any:
     """Return something: it is ignored."""
     return {"outcome": "failed"}
+
+
+def quiet(context: Context) -> None:
+    """Say which device this is; compute nothing."""
+    context.details["device"] = context.device
+
+
+def aborts_on_second(context: Context) -> None:
+    """Abort the process on the second of its GPUs."""
+    if context.device == "/GPU:1":
+        os.abort()
+
+
+def hangs_on_first_of_several(context: Context) -> None:
+    """Hang on the first GPU, where there are several."""
+    if context.device == "/GPU:0" and len(context.tf.config.list_logical_devices("GPU")) > 1:
+        time.sleep(600)
