@@ -46,6 +46,7 @@ class Gating:
                     _compat.fail_collection(report, "\n\n".join(errors))
         return report
 
+    @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         if self._gate is None and any(mark.name in BY_NAME for item in items for mark in item.own_markers):
             self._open_gate()
