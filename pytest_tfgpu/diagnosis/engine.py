@@ -144,8 +144,8 @@ def _match(case: Case, signature: Signature) -> Match | None:
     if not _fits_structure(case, signature):
         return None
     quotes: list[EvidenceLine] = []
-    if signature.text:
-        quote = _find(case, signature.text, signature.where)
+    for templates in filter(None, (signature.text, signature.also)):
+        quote = _find(case, templates, signature.where)
         if quote is None:
             return None
         quotes.append(quote)

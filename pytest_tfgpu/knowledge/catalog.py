@@ -86,7 +86,7 @@ def builtin_causes() -> tuple[Cause, ...]:
 
 def template_faults(cause: Cause) -> Iterator[str]:
     """Yield what is wrong with the templates of a cause. The built-in ones are checked by the tests alone."""
-    for template in (template for signature in cause.signatures for template in signature.text):
+    for template in (t for signature in cause.signatures for t in (*signature.text, *signature.also)):
         try:
             patterns.compile_template(template)
         except patterns.PatternError as error:
@@ -115,5 +115,5 @@ def _signature_faults(cause: Cause) -> Iterator[str]:
             yield f"role {signature.role!r} isn't one of {', '.join(WEIGHTS)}"
         if not 0 < signature.strength <= 1:
             yield f"weight {signature.weight!r} isn't above 0 and at most 1"
-        if isinstance(signature.text, str):
-            yield "text is a tuple of templates, not one string"
+        if isinstance(signature.text, str) or isinstance(signature.also, str):
+            yield "text and also are tuples of templates, not strings"

@@ -3,7 +3,7 @@
 A template is the text itself; case and the amount of white space don't matter. In braces:
 
 - `{}` up to 240 characters of the same line, `{~}` up to 800 that may cross lines,
-- `{#}` a number or a version (`8.9.4`, `1,024`), `{w}` one word without white space,
+- `{#}` a number or a version (`8.9.4`, `1,024`), `{w}` one name, path or type without white space and quotes,
 - `{one|other}` one of several texts; an empty one is allowed.
 
 `{{` and `}}` stand for the braces themselves. A template matches whole words only: `locator` isn't in
@@ -27,7 +27,7 @@ _HOLES = {
     "": (r"[^\n]", "240"),
     "~": (r"[\s\S]", "800"),
 }
-_TYPED = {"#": r"\d{1,20}(?:[.,]\d{1,20}){0,8}", "w": r"[^\s]{1,200}"}
+_TYPED = {"#": r"\d{1,20}(?:[.,]\d{1,20}){0,8}", "w": r"\.?[\w/:$<>+-]{1,80}(?:\.[\w/:$<>+-]{1,80}){0,8}"}
 _LIMIT_OF_VARIANTS = 32
 
 

@@ -31,8 +31,10 @@ class Signature:
     role: Role
     text: tuple[str, ...] = ()
     """Templates (see `pytest_tfgpu.knowledge.patterns`)."""
+    also: tuple[str, ...] = ()
+    """More templates, of which one must be found, too."""
     where: Literal["any", "message", "log"] = "any"
-    """Where the text is looked for: in the exceptions, in the log, or in both."""
+    """Where the texts are looked for: in the exceptions, in the log, or in both."""
     exceptions: tuple[str, ...] = ()
     """Class names, without module, of which one is in the chain."""
     status: tuple[str, ...] = ()

@@ -28,6 +28,10 @@ _PINNED = re.compile(
     r"explicit device specification|explicitly assigned to|satisfy device specification|find any devices for spec|unknown device\.",
     re.IGNORECASE,
 )
+_WANTS_GPU = re.compile(
+    r"cuInit|cudaGetDevice|CUDA driver|no CUDA-capable|CudnnRNN|Nccl|for platform CUDA|StreamExecutor for CUDA|no supported devices|"
+    r"[Nn]o GPU|GPU (?:device )?(?:was |is )?not found|dynamic library|shared object|DLL load failed|No OpKernel|libcu|is_gpu_available",
+)
 _HIDES_ALL = ("", "-1", "none", "nodevfiles", "void", "(empty)")
 
 
@@ -65,6 +69,19 @@ def _hidden(case: Case, _: str) -> Reading | None:
         )
     quote = log_quote(case, _LOG_HIDDEN)
     return Reading("CUDA_VISIBLE_DEVICES hides all GPUs.", quote) if quote else NO
+
+
+def _gpu_wanted(case: Case, _: str) -> Reading | None:
+    """Whether what failed was meant for a GPU: it was pinned to one, has no kernel elsewhere, or found none.
+
+    Without an exception there is only the log, and nothing speaks against it. A log that tells how the GPU was lost
+    explains such failures; on a machine that is meant to have none, other failures print the same lines.
+    """
+    if not any(link.message.strip() for link in case.evidence.chain):
+        return Reading()
+    if _pinned(case, "") or _no_gpu_listed(case, "") or _WANTS_GPU.search(case.raw) or _op_on_cpu(case, ""):
+        return Reading()
+    return NO
 
 
 def _gpu_present(case: Case, _: str) -> Reading | None:
@@ -150,11 +167,30 @@ def _mig(case: Case, _: str) -> Reading | None:
     return Reading("The GPU is divided by MIG.") if re.search(r"\bMIG\b", f"{names} {visible}") else NO
 
 
+def _library_missing(case: Case, argument: str) -> Reading | None:
+    """Whether a library whose name begins with the argument was found nowhere."""
+    for library in case.facts.libraries:
+        if library.name.startswith(argument) and library.path is None:
+            where = f" (looked in {', '.join(library.searched[:4])})" if library.searched else ""
+            return Reading(
+                f"{library.name} was found nowhere.",
+                EvidenceLine(f"{library.name} not found{where}", "facts"),
+            )
+    return NO
+
+
+def _library_found(case: Case, argument: str) -> Reading | None:
+    """Whether a library whose name begins with the argument was found."""
+    found = any(library.name.startswith(argument) and library.path for library in case.facts.libraries)
+    return Reading() if found else NO
+
+
 READINGS: dict[str, Function] = {
     "no-gpu-listed": _no_gpu_listed,
     "gpu-listed": _gpu_listed,
     "pinned-by-program": _pinned,
     "hidden-by-variable": _hidden,
+    "gpu-wanted": _gpu_wanted,
     "gpu-present": _gpu_present,
     "cpu-build": _cpu_build,
     "cuda-build": _cuda_build,
@@ -165,4 +201,6 @@ READINGS: dict[str, Function] = {
     "exclusive-mode": _exclusive,
     "virtual-gpu": _virtual,
     "divided-by-mig": _mig,
+    "library-missing": _library_missing,
+    "library-found": _library_found,
 }

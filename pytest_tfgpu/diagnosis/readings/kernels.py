@@ -97,9 +97,15 @@ def _typed_for_device(case: Case, argument: str) -> Reading | None:
     return Reading("", log_quote(case, _ROW))
 
 
+def _layout(case: Case, _: str) -> Reading | None:
+    """Whether the layout of the data is what the device lacks."""
+    return Reading() if re.search(r"\bN(?:D)?HWC\b", case.evidence.message) else NO
+
+
 READINGS: dict[str, Function] = {
     "no-kernels": _no_kernels,
     "kernels-only-for": _only,
     "kernels-lack-type": _lacks_type,
     "kernels-typed-for": _typed_for_device,
+    "layout-unsupported": _layout,
 }

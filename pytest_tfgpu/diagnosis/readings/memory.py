@@ -36,6 +36,9 @@ _REGION = re.compile(rf"(?:Total bytes in pool|Total size in pool|total_region_a
 _FREE_CHUNK = re.compile(rf"Free {{1,4}}at [0-9a-fx]{{1,20}} of size {_S}")
 _DEVICE_MEMORY = re.compile(rf"deviceMemorySize: {_S}")
 
+_REFUSED = re.compile(r"STATUS_ALLOC_FAILED|the resource allocation failed|CUDA_ERROR_OUT_OF_MEMORY")
+_ALLOCATION = re.compile(r"OOM when|out of memory|[Uu]nable to allocate|MemoryError|failed to alloc", re.IGNORECASE)
+
 _BYTES = {
     **dict.fromkeys(("float", "float32", "int32", "uint32", "qint32"), 4),
     **dict.fromkeys(("double", "float64", "int64", "uint64", "complex64"), 8),
@@ -88,6 +91,8 @@ def _gather(case: Case) -> Memory:
     if total is None:
         total, free = _pair(_FREE_START_OLD, body)
     memory.total, memory.free_start = memory.total or total, free
+    if memory.free_now is not None and free is not None and abs(memory.free_now - free) < 0.05 * (total or free):
+        memory.free_now = None
     free, total = _pair(_FREE_NOW, body)
     if total is None:
         free, total = _pair(_FREE_ASYNC, body)
@@ -251,6 +256,13 @@ def _too_big(case: Case, _: str) -> Reading | None:
     return Reading(f"{human(memory.request)} were asked for at once; there are {human(ceiling)}.")
 
 
+def _whole_array(case: Case, _: str) -> Reading | None:
+    """Whether a whole array was being copied to the GPU as one constant."""
+    if case.evidence.op == "_EagerConst" or "_EagerConst" in case.raw:
+        return Reading("A whole array was being copied to the GPU.")
+    return NO
+
+
 def _tensor(case: Case, _: str) -> Reading | None:
     """Whether the size of the tensor is known."""
     count = tensor_bytes(case)
@@ -258,6 +270,21 @@ def _tensor(case: Case, _: str) -> Reading | None:
         return NO
     shape = ", ".join(map(str, case.evidence.shape))
     return Reading(f"The tensor alone, shape [{shape}], takes {human(count)}.")
+
+
+def _allocation(case: Case, _: str) -> Reading | None:
+    """Whether the text speaks of an allocation of memory."""
+    return Reading() if _ALLOCATION.search(case.evidence.message) else NO
+
+
+def _refused(case: Case, _: str) -> Reading | None:
+    """Whether a CUDA library says itself that it was refused memory."""
+    return Reading() if _REFUSED.search(case.raw) else NO
+
+
+def _shm(case: Case, _: str) -> Reading | None:
+    """Whether shared memory (/dev/shm) is what is full."""
+    return Reading() if "/dev/shm" in case.raw or "shared memory" in case.raw else NO
 
 
 READINGS: dict[str, Function] = {
@@ -271,4 +298,8 @@ READINGS: dict[str, Function] = {
     "allocator-full": _full,
     "request-beyond-limit": _too_big,
     "tensor-size": _tensor,
+    "whole-array": _whole_array,
+    "allocation": _allocation,
+    "allocation-refused": _refused,
+    "shared-memory": _shm,
 }

@@ -1,0 +1,101 @@
+"""The tensors' shapes don't fit."""
+
+from __future__ import annotations
+
+from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
+
+CAUSE = Cause(
+    id="shape-mismatch",
+    category="code",
+    summary="The shapes of the tensors don't fit the operation.",
+    signatures=(
+        Signature(
+            "root",
+            (
+                "Incompatible shapes:",
+                "required broadcastable shapes",
+                "Matrix size-incompatible",
+                "must be evenly divisible by filter depth",
+                "Computed output size would be negative",
+                "must have the same first dimension",
+                "Dimensions must be equal",
+                "Shapes {} are incompatible",
+                "Shapes {} and {} must {have the same rank|be equal rank}",
+                "Shape must be {rank|at least rank} {}but is rank",
+                "Input to reshape is a tensor with {#} values, but the requested shape",
+                "is incompatible with the layer: expected",
+                "incompatible with layer {}: expected",
+                "is incompatible with {w} declared shape",
+                "ConcatOp : Dimension{|s} of inputs should match",
+                "All dimensions except {#} must match",
+                "Dimension {#} in both shapes must be equal",
+                "logits and labels must be broadcastable",
+                "Cannot feed value of shape",
+                "must have the same shape",
+                "shape mismatch",
+                "Cannot batch tensors with different shapes",
+                "Cannot add tensor to the batch: number of elements does not match",
+                "Assign requires shapes of both tensors to match",
+                "Negative dimension size caused by",
+                "Inner dimensions must match",
+                "Input {} of layer {} is incompatible",
+            ),
+            weight=0.82,
+        ),
+        Signature(
+            "root",
+            (
+                "does not {match|equal} {|the }{filter|filter's|filter input|input} depth",
+                "doesn't match filter",
+            ),
+            weight=0.7,
+        ),
+        Signature("follows", ("grouped convolution{|s}",), weight=0.55),
+        Signature("follows", ("cuDNN launch failure : input shape{| }([0,",), weight=0.85),
+        Signature("excludes", needs=("fault-printed",), weight=0.5),
+    ),
+    help=(
+        Help(
+            "Compare the shapes in the message with what the model was built for; print .shape in front of it."
+        ),
+        Help(
+            "Check the layout: channels last (NHWC) is TensorFlow's default, PyTorch's is channels first.",
+            sure=False,
+        ),
+    ),
+    examples=(
+        Example(
+            source="tf.ones(2) + tf.ones(3) with TensorFlow 2.21.0",
+            exception="InvalidArgumentError",
+            message="{{function_node __wrapped__AddV2_device_/job:localhost/replica:0/task:0/device:CPU:0}} "
+            "Incompatible shapes: [2] vs. [3] [Op:AddV2] name: ",
+        ),
+        Example(
+            source="tf.matmul(tf.ones((2, 3)), tf.ones((2, 3))) with TensorFlow 2.21.0",
+            exception="InvalidArgumentError",
+            message="{{function_node __wrapped____MklMatMul_device_/job:localhost/replica:0/task:0/device:CPU:0}} "
+            "Matrix size-incompatible: In[0]: [2,3], In[1]: [2,3] [Op:MatMul] name: ",
+        ),
+    ),
+    lookalikes=(
+        LookAlike(
+            source="tf.gather(tf.constant([1, 2, 3]), [5]) with TensorFlow 2.21.0 on a CPU",
+            exception="InvalidArgumentError",
+            message="{{function_node __wrapped__GatherV2_device_/job:localhost/replica:0/task:0/device:CPU:0}} "
+            "indices[0] = 5 is not in [0, 3) [Op:GatherV2]",
+            cause="index-out-of-range",
+        ),
+    ),
+    meaning="The operation can't be done with tensors of these shapes, on any device: the model, the data or the "
+    "layout of the channels differ from what the code expects.",
+    appearance='InvalidArgumentError "Incompatible shapes: [2] vs. [3]" (on a GPU also "required broadcastable '
+    'shapes"), "Matrix size-incompatible", "logits and labels must have the same first dimension"; ValueError '
+    '"Dimensions must be equal", "Input 0 of layer ... is incompatible with the layer" while a model is built. Texts '
+    "about grouped convolutions are mostly this: the number of channels isn't the filter's.",
+    distinction="A depth that is a multiple of the filter's is a real grouped convolution, and the CPU lacks the "
+    "kernel: op-unsupported-on-device. Indices outside a table are index-out-of-range.",
+    confirmation="Run the failing call alone with tensors of the shapes in the message; it fails on a CPU as well.",
+    remedy="Correct the shape of the data or of the layer. Look for channels first against channels last, a missing "
+    "batch dimension, labels that should be one per sample, an empty last batch.",
+    references=("https://www.tensorflow.org/guide/tensor#about_shapes",),
+)

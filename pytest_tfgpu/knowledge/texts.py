@@ -1,0 +1,84 @@
+"""Texts that several causes refer to, from TensorFlow 1.x to 2.21."""
+
+from __future__ import annotations
+
+CUDNN_HANDLE = ("could not create cudnn handle", "cudnn library could not create a handle")
+"""cuDNN couldn't be started (log, all versions)."""
+
+CUBLAS_HANDLE = (
+    "failed to create {cublas|cublasLt} handle",
+    "cublasCreate(&{w} == CUBLAS_STATUS_SUCCESS",
+    "cusolverDnCreate(&{w} == CUSOLVER_STATUS_SUCCESS",
+)
+"""cuBLAS or cuSOLVER couldn't be started (log; the last two abort the process)."""
+
+NO_CUDNN = (
+    "Failed to get convolution algorithm",
+    "Fail to find the dnn implementation",
+    "No DNN in stream executor",
+    "Dnn is not supported",
+    "DNN library initialization failed",
+    "without DNN support",
+)
+"""What follows from a cuDNN that couldn't be started: 1.12-2.6, RNNs to 2.12, 2.16 on, XLA, log to 2.12."""
+
+DNN_NOT_FOUND = ("DNN library is not found",)
+"""The same in 2.7 to 2.15; also said where libcudnn is missing."""
+
+NO_CUBLAS = (
+    "Blas {} launch failed",
+    "without BLAS support",
+    "No BLAS {support in|support for|for} stream",
+    "Unable to get Blas support",
+    "Failed to initialize BLAS support",
+)
+"""What follows from a cuBLAS that couldn't be started: to 2.7, to 2.16, 2.16 on, XLA."""
+
+OOM = (
+    "OOM when allocating {|temporary }tensor",
+    "Ran out of GPU memory when allocating",
+    "EigenAllocator for GPU ran out of memory",
+    "SameWorkerRecvDone unable to allocate output tensor",
+    "Out of memory while trying to allocate {#} bytes",
+    "Out of memory allocating {#} bytes",
+    "Failed to allocate request for",
+)
+"""An allocation that failed and is the error itself."""
+
+OOM_LOG = ("ran out of memory trying to allocate {w}",)
+"""The allocator's own line (log), also where it serves the host."""
+
+COPY_FAILED = ("Dst tensor is not initialized",)
+"""A copy to the GPU found no memory; 2.6 on with "Failed copying input tensor" before it."""
+
+NO_ALGORITHM = ("No algorithm worked!", "No algorithm without scratch worked!")
+
+CUDNN_LAUNCH = (
+    "cuDNN launch failure",
+    "cuDNN Backward {Data|Filter} function launch failure",
+    "dnn {PoolForward|PoolBackward} launch failed",
+    "Failed to call {ThenRnnForward|ThenRnnBackward|DoRnnForward|DoRnnBackward}",
+)
+"""cuDNN was started and an operation failed in it."""
+
+FAULT = (
+    "CUDA_ERROR_{ILLEGAL_ADDRESS|LAUNCH_FAILED|MISALIGNED_ADDRESS|ILLEGAL_INSTRUCTION|LAUNCH_TIMEOUT|INVALID_PC}",
+    "an illegal memory access was encountered",
+    "unspecified launch failure",
+    "cudaErrorIllegalAddress",
+    "cudaErrorLaunchFailure",
+    "misaligned address",
+    "device-side assert triggered",
+    "an illegal instruction was encountered",
+    "the launch timed out and was terminated",
+    "CUDA_ERROR_ASSERT",
+)
+"""Codes 700, 702, 710, 714 to 719: the CUDA context is dead from here on."""
+
+PINNED = (
+    "explicit device specification",
+    "explicitly assigned to",
+    "Could not satisfy device specification",
+    "Unable to find any devices for spec",
+)
+"""An operation was pinned to a device (`tf.device`)."""
