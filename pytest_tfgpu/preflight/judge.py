@@ -110,12 +110,15 @@ def _nothing_listed(facts: Facts, answer: Answer, explainer: Explainer) -> Prefl
     shown = (driver.count if driver else None) or 0
     fails = driver is not None and driver.loaded and driver.code not in (0, None, *NO_DEVICE)
     if here.status != "present" and not shown and not fails:
-        return Preflight("absent", here.reason or "CUDA shows no GPU.", here.cause)
+        return Preflight(
+            "absent", here.reason if here.status == "absent" else "CUDA shows no GPU.", here.cause
+        )
     diagnosis = explainer.diagnose({}, answer.stderr)
     cause = diagnosis.cause if diagnosis else here.cause
     if shown:
         what = "a GPU" if shown == 1 else f"{shown} GPUs"
-        return Preflight("unusable", f"The driver shows {what}, and TensorFlow lists none.", cause)
+        who = "TensorFlow, which needs NVML," if "nvml" in facts.unknown else "TensorFlow"
+        return Preflight("unusable", f"The driver shows {what}, and {who} lists none.", cause)
     if driver is None or not driver.loaded:
         return Preflight(
             "unusable",

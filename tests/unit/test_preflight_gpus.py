@@ -123,7 +123,7 @@ def test_nvml_missing(simulated_gpu: Describe) -> None:
     assert answer.driver.count == 1
     verdict = judge(facts_of(machine), answer)
     assert verdict.verdict == "unusable"
-    assert verdict.reason == "The driver shows a GPU, and TensorFlow lists none."
+    assert verdict.reason == "The driver shows a GPU, and TensorFlow, which needs NVML, lists none."
 
 
 def test_cuda_that_fails_to_start(simulated_gpu: Describe) -> None:
