@@ -83,6 +83,7 @@ int visible_gpus(int *indices); /* as CUDA_VISIBLE_DEVICES says; how many */
 
 /* driver.c */
 int context_state(int code); /* remembers a fault that kills the context; gives the code to return */
+int kill_context(int code);   /* all later calls of the context give this code */
 int current_device(void);    /* index into machine.gpu of the current context, -1 without one */
 int initialize(void);
 int make_current(int ordinal);
@@ -105,12 +106,17 @@ struct user {
 };
 int memory_users(int gpu, struct user *users, int limit);
 
+/* numbers.c: elements of each type, as a number that holds them all exactly. */
+enum type { BOOL, I8, I16, I32, I64, U8, U16, U32, U64, F16, BF16, F32, F64, NO_TYPE };
+size_t type_size(enum type type);
+long double number_load(enum type type, const void *base, int64_t index);
+void number_store(enum type type, void *base, int64_t index, long double value);
+
 /* kernels.c */
 struct kernel {
     const char *name;
     const void *host; /* the host function that stands for it, for kernels of the runtime */
 };
-int kernel_launch(const char *name, const unsigned *grid, const unsigned *block, void **arguments);
-bool kernel_known(const char *name);
+int kernel_launch(const char *name, void **arguments);
 
 #endif

@@ -206,3 +206,96 @@ int memory_device_of(const void *address, void **base, size_t *size) {
     pthread_mutex_unlock(&lock);
     return gpu;
 }
+
+/* ------------------------------------------------------------------------------------------ libcuda's part of it */
+
+API int cuMemGetInfo_v2(size_t *free_bytes, size_t *total) {
+    ENTER_CONTEXT();
+    int gpu = current_device();
+    if (gpu < 0) return INVALID_CONTEXT;
+    *total = the_machine()->gpu[gpu].memory;
+    *free_bytes = *total - memory_used(gpu);
+    return SUCCESS;
+}
+
+API int cuMemAlloc_v2(void **address, size_t bytes) {
+    ENTER_CONTEXT();
+    return current_device() < 0 ? INVALID_CONTEXT : memory_allocate(current_device(), bytes, address);
+}
+
+API int cuMemFree_v2(void *address) {
+    ENTER_CONTEXT();
+    return memory_free(address);
+}
+
+API int cuMemHostAlloc(void **address, size_t bytes, unsigned flags) {
+    (void)flags;
+    ENTER_CONTEXT();
+    return posix_memalign(address, 4096, bytes) == 0 ? SUCCESS : OUT_OF_MEMORY;
+}
+
+API int cuMemAllocHost_v2(void **address, size_t bytes) { return cuMemHostAlloc(address, bytes, 0); }
+
+API int cuMemFreeHost(void *address) {
+    ENTER();
+    free(address);
+    return SUCCESS;
+}
+
+API int cuMemHostRegister_v2(void *address, size_t bytes, unsigned flags) {
+    (void)address, (void)bytes, (void)flags;
+    ENTER_CONTEXT();
+    return SUCCESS;
+}
+
+API int cuMemHostUnregister(void *address) {
+    (void)address;
+    ENTER_CONTEXT();
+    return SUCCESS;
+}
+
+API int cuMemGetAddressRange_v2(void **base, size_t *bytes, void *address) {
+    ENTER_CONTEXT();
+    return memory_device_of(address, base, bytes) < 0 ? NOT_FOUND : SUCCESS;
+}
+
+API int cuPointerGetAttribute(void *value, int attribute, void *address) {
+    enum { MEMORY_TYPE = 2, DEVICE_ORDINAL = 9, DEVICE_MEMORY = 2 };
+    ENTER_CONTEXT();
+    int gpu = memory_device_of(address, NULL, NULL);
+    if (gpu < 0) return INVALID_VALUE;
+    if (attribute == MEMORY_TYPE) *(unsigned *)value = DEVICE_MEMORY;
+    else if (attribute == DEVICE_ORDINAL) *(int *)value = gpu;
+    else return NOT_SUPPORTED;
+    return SUCCESS;
+}
+
+#define COPY(name, ...)                                                     \
+    API int name(void *target, const void *source, size_t bytes, ##__VA_ARGS__) { \
+        ENTER_CONTEXT();                                                    \
+        memmove(target, source, bytes);                                     \
+        return SUCCESS;                                                     \
+    }
+
+COPY(cuMemcpy)
+COPY(cuMemcpyHtoD_v2)
+COPY(cuMemcpyDtoH_v2)
+COPY(cuMemcpyDtoD_v2)
+COPY(cuMemcpyAsync, void *stream __attribute__((unused)))
+COPY(cuMemcpyHtoDAsync_v2, void *stream __attribute__((unused)))
+COPY(cuMemcpyDtoHAsync_v2, void *stream __attribute__((unused)))
+COPY(cuMemcpyDtoDAsync_v2, void *stream __attribute__((unused)))
+
+#define FILL(name, type, ...)                                                    \
+    API int name(type *target, type value, size_t count, ##__VA_ARGS__) {        \
+        ENTER_CONTEXT();                                                         \
+        for (size_t i = 0; i < count; i++) target[i] = value;                    \
+        return SUCCESS;                                                          \
+    }
+
+FILL(cuMemsetD8_v2, unsigned char)
+FILL(cuMemsetD16_v2, unsigned short)
+FILL(cuMemsetD32_v2, unsigned)
+FILL(cuMemsetD8Async, unsigned char, void *stream __attribute__((unused)))
+FILL(cuMemsetD16Async, unsigned short, void *stream __attribute__((unused)))
+FILL(cuMemsetD32Async, unsigned, void *stream __attribute__((unused)))

@@ -107,11 +107,11 @@ static int remember(int code) {
     } while (0)
 
 API int cudaLaunchKernel(const void *host, struct dim3 grid, struct dim3 block, void **arguments, size_t shared, void *stream) {
-    (void)shared, (void)stream;
+    (void)grid, (void)block, (void)shared, (void)stream;
     ENTER_RUNTIME();
     const char *name = kernel_of(host);
     if (name == NULL) return remember(NO_BINARY_FOR_DEVICE);
-    return remember(context_state(kernel_launch(name, (unsigned *)&grid, (unsigned *)&block, arguments)));
+    return remember(context_state(kernel_launch(name, arguments)));
 }
 
 API int cudaFuncGetAttributes(void *attributes, const void *host) {
