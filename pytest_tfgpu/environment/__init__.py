@@ -45,6 +45,9 @@ def collect_facts(environ: Mapping[str, str] | None = None, *, nvml_timeout: flo
     by_name = {library.name.partition(".so.")[0]: library for library in found}
     if build.unknown:
         unknown["tensorflow"] = build.unknown
+    if len(build.owners) > 1:
+        names = " and ".join(build.owners)
+        unknown["tensorflow_distribution"] = f"{names} are installed over one another."
     unknown.update(state.unknown)
     value = environ.get("CUDA_VISIBLE_DEVICES")
     known = bool(state.gpus) or not ({"nvml", "driver"} & unknown.keys())

@@ -37,13 +37,13 @@ class _Segment:
 def read_dynamic(path: Path) -> Dynamic:
     """Read the dynamic section of `path`; an ELF file without one gives an empty `Dynamic`.
 
-    Raises NotElfError where the file is none or is cut off, OSError where it can't be read.
+    Raises NotElfError where the file is none or is cut off, OSError where it can't be opened.
     """
     with path.open("rb") as file:
         try:
             return _read(file)
-        except (struct.error, OverflowError) as error:
-            raise NotElfError(f"{path}: damaged ELF file") from error
+        except (struct.error, ValueError, OverflowError, OSError) as error:
+            raise NotElfError(f"{path} is no ELF file, or a damaged one") from error
 
 
 def _read(file: BinaryIO) -> Dynamic:

@@ -16,6 +16,7 @@ BUILD_INFO = "tensorflow/python/platform/build_info.py"
 NEWEST_PYTHON = (3, 13)
 """TensorFlow up to 2.21 has wheels for Python 3.13 and older (classifiers of tensorflow 2.21.0)."""
 _DISTRIBUTIONS = ("tensorflow", "tf_nightly", "intel_tensorflow", "nvidia_tensorflow", "amd_tensorflow")
+_PLAIN_NAMES = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu")
 _CUDNN_BOUND = re.compile(r"^Requires-Dist: nvidia-cudnn-cu\d+\b[^;\n]*?[>=]=\s*(\d+\.\d+)", re.MULTILINE)
 _CLAUSE = re.compile(r"\b([a-z]+_\d+[a-z]?)\b")
 
@@ -78,7 +79,10 @@ def read_build_info(text: str) -> Mapping[str, Any]:
             isinstance(target, ast.Name) and target.id == "build_info" for target in node.targets
         ):
             value = node.value.args[0] if isinstance(node.value, ast.Call) and node.value.args else node.value
-            return dict(ast.literal_eval(value))
+            try:
+                return dict(ast.literal_eval(value))
+            except TypeError as error:
+                raise ValueError(f"build_info is no dictionary ({error})") from error
     raise ValueError("it defines no build_info")
 
 
@@ -100,7 +104,7 @@ def _owners(site: Path) -> list[tuple[str, str, Path]]:
         if stem.replace("-", "_").lower().startswith(_DISTRIBUTIONS):
             candidates.append((stem.replace("_", "-").lower(), version, folder))
     owners = [candidate for candidate in candidates if _records(candidate[2], BUILD_INFO)]
-    return owners or candidates
+    return owners or [candidate for candidate in candidates if candidate[0] in _PLAIN_NAMES]
 
 
 def _records(folder: Path, name: str) -> bool:

@@ -42,22 +42,32 @@ def find_library(facts: Facts, stem: str) -> Library | None:
 
 def searched(library: Library) -> EvidenceLine:
     """Quote the folders in which a library was looked for; those of wheels, not for the driver's libraries."""
-    grouped: dict[str, list[str]] = {}
-    of_driver = library.name.startswith(("libcuda.so", "libnvidia-ml.so"))
-    for folder in library.searched:
-        if of_driver and ("/nvidia/" in folder or folder.endswith("/tensorrt")):
-            continue
-        match = _WHEEL_FOLDER.fullmatch(folder)
-        grouped.setdefault(f"{match[1]}/nvidia/{{}}/lib" if match else folder, []).append(
-            match[2] if match else ""
-        )
-    names = [
-        form.replace("{}", parts[0] if len(parts) == 1 else "{" + ",".join(parts) + "}") if parts[0] else form
-        for form, parts in grouped.items()
-    ]
-    more = len(names) - _SHOWN_FOLDERS
+    folders = library.searched
+    if library.name.startswith(("libcuda.so", "libnvidia-ml.so")):
+        folders = tuple(folder for folder in folders if not re.search(r"/nvidia/|/tensorrt$", folder))
+    shown = _braced(folders)
+    more = len(shown) - _SHOWN_FOLDERS
     tail = f" and {more} more" if more > 0 else ""
-    return EvidenceLine(", ".join(names[:_SHOWN_FOLDERS]) + tail, f"{library.name} is not in")
+    return EvidenceLine(", ".join(shown[:_SHOWN_FOLDERS]) + tail, f"{library.name} is not in")
+
+
+def _braced(folders: Sequence[str]) -> list[str]:
+    """Write the folders of wheels that lie side by side as a shell does: `site/nvidia/{cublas,cufft}/lib`."""
+    groups: dict[str, list[str]] = {}
+    for folder in folders:
+        match = _WHEEL_FOLDER.fullmatch(folder)
+        if match:
+            groups.setdefault(match[1], []).append(match[2])
+        else:
+            groups[folder] = []
+    return [
+        f"{start}/nvidia/{{{','.join(parts)}}}/lib"
+        if len(parts) > 1
+        else f"{start}/nvidia/{parts[0]}/lib"
+        if parts
+        else start
+        for start, parts in groups.items()
+    ]
 
 
 def install_tensorflow(facts: Facts) -> tuple[Help, ...]:
