@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pytest_tfgpu.model import CheckResult, Diagnosis, GpuChecks, Preflight
 from pytest_tfgpu.reporters.text import clean, count, duration
 
-COLUMNS = ("GPU", "check", "outcome", "time", "error / tolerance")
-
 
 @dataclass(frozen=True)
 class Fault:
@@ -41,8 +39,14 @@ def verdict(preflight: Preflight) -> str:
     return f"{title}: {total} passed{where}{took}" + (f". {reason}" if reason else "")
 
 
+def columns(preflight: Preflight) -> tuple[str, str, str, str, str]:
+    """Return the head of the table of checks."""
+    device = "GPU" if preflight.device == "gpu" else "device"
+    return (device, "check", "outcome", "time", "error / tolerance")
+
+
 def rows(preflight: Preflight) -> list[tuple[str, str, str, str, str]]:
-    """Return the table of checks without its head (`COLUMNS`); a device is named in its first row only."""
+    """Return the rows of the table of checks; a device is named in its first row only."""
     table = []
     for gpu in preflight.gpus:
         name = _device(gpu)

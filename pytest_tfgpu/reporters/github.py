@@ -100,7 +100,7 @@ def _preflight_blocks(preflight: Preflight) -> Iterator[tuple[str, str]]:
     for finding in preflight.findings:
         yield "finding", _details(_html(finding.summary), _explained(finding))
     if rows := checks.rows(preflight):
-        table = _table(checks.COLUMNS, [map(_html, row) for row in rows])
+        table = _table(checks.columns(preflight), [map(_html, row) for row in rows])
         yield "table of checks", _details("Checks", [table])
 
 

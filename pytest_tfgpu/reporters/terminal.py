@@ -95,7 +95,7 @@ def _table(preflight: Preflight, width: int, paint: Markup) -> list[str]:
     rows = checks.rows(preflight)
     if not rows:
         return []
-    rows.insert(0, checks.COLUMNS if preflight.device == "gpu" else ("device", *checks.COLUMNS[1:]))
+    rows.insert(0, checks.columns(preflight))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     compared = any(row[4] for row in rows[1:])
     taken = sum(widths[1:4]) + 6 + (widths[4] + 2 if compared else 0)
