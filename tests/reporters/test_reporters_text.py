@@ -1,0 +1,99 @@
+"""Making text fit to be shown, and the words for numbers."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_tfgpu.reporters.text import clean, count, duration, guard
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("  two\n\tlines \r\n", "two lines"),
+        ("\x1b[31mred\x1b[0m", "red"),
+        ("\x1b[38;5;12;1mbold\x1b[K", "bold"),
+        ("\x1b]0;title\x07text", "text"),
+        ("\x1b]8;;https://a.example\x1b\\link\x1b]8;;\x1b\\", "link"),
+        ("\x1bPdevice\x1b\\control", "control"),
+        ("\x1b(Bset \x1b=keypad", "set keypad"),
+        ("\x1b]unfinished", "unfinished"),
+        ("end\x1b", "end\\x1b"),
+        ("\x9b31m\x00\x7f", "\\x9b31m\\x00\\x7f"),
+        ("\u202eabc\u2028\ufeff", "\\u202eabc\\u2028\\ufeff"),
+        ("caf\udce9", "caf\\udce9"),
+        ("caf\u00e9 \U0001f600", "caf\u00e9 \U0001f600"),
+        ("##[error]x ##vso[y] ##TeamCity[z", "# #[error]x # #vso[y] # #TeamCity[z"),
+        ("## heading #[cfg]", "## heading #[cfg]"),
+    ],
+)
+def test_clean(text: str, shown: str) -> None:
+    """Terminal sequences vanish, other control characters become visible, commands are broken up."""
+    assert clean(text) == shown
+
+
+def test_clean_cuts() -> None:
+    """A text beyond the limit ends in three dots, within the limit."""
+    assert clean("x" * 11, longest=10) == "xxxxxxx..."
+    assert clean("x" * 10, longest=10) == "x" * 10
+
+
+def test_clean_for_ascii_terminals() -> None:
+    """Where only ASCII can be shown, other characters are escapes."""
+    assert clean("caf\u00e9", ascii_only=True) == "caf\\xe9"
+
+
+@given(st.text(st.characters(exclude_categories=())))
+def test_clean_text_is_one_printable_line(text: str) -> None:
+    """Whatever the text, the result can be encoded and has neither line breaks nor control characters."""
+    shown = clean(text)
+    shown.encode("utf-8")
+    assert len(shown.splitlines()) <= 1
+    assert not [character for character in shown if ord(character) < 32 or 0x7F <= ord(character) < 0xA0]
+
+
+@pytest.mark.parametrize(
+    "text", ["\x1b]" * 5_000_000, "\x1b[" * 5_000_000, "\x1b[;" * 3_000_000 + "m", " " * 10_000_000]
+)
+def test_clean_is_quick(text: str) -> None:
+    """Ten megabytes made to be slow to search take no time worth mentioning."""
+    began = time.process_time()
+    clean(text)
+    assert time.process_time() - began < 0.5
+
+
+def test_guard() -> None:
+    """A line that would be a workflow command no longer begins like one; other lines stay."""
+    lines = ["::error::x", "  \u00a0::warning::y", "t.py::test", "a ::error::"]
+    assert guard(lines) == ["\\::error::x", "  \u00a0\\::warning::y", "t.py::test", "a ::error::"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, ""),
+        (float("nan"), ""),
+        (-1.0, ""),
+        (0.0, "0.00 s"),
+        (0.314, "0.31 s"),
+        (9.99, "9.99 s"),
+        (9.996, "10.0 s"),
+        (59.9, "59.9 s"),
+        (59.96, "1 min 00 s"),
+        (125.2, "2 min 05 s"),
+        (3725.0, "62 min 05 s"),
+    ],
+)
+def test_duration(seconds: float | None, text: str) -> None:
+    """Seconds are rounded to what a reader needs, without a gap between the forms."""
+    assert duration(seconds) == text
+
+
+def test_count() -> None:
+    """Nouns follow their number."""
+    assert [count(number, "test") for number in (0, 1, 2)] == ["0 tests", "1 test", "2 tests"]
