@@ -298,7 +298,7 @@ def test_annotation_at_a_line() -> None:
     class Located(TestDiagnosis):
         line: int | None = None
 
-    found = Located(**vars(diagnosed("t.py::a")), line=7)
+    found = Located(**{**vars(diagnosed("t.py::a")), "line": 7})
     (line,) = annotation_lines(report(diagnoses=(found,)))
     assert parsed(line)[1] == {"file": "t.py", "line": "7", "title": "out-of-memory: 1 test"}
     (line,) = annotation_lines(report(diagnoses=(replace(found, nodeid="::a"),)))
