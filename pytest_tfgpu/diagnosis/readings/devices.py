@@ -30,7 +30,7 @@ _PINNED = re.compile(
 )
 _WANTS_GPU = re.compile(
     r"cuInit|cudaGetDevice|CUDA driver|no CUDA-capable|CudnnRNN|Nccl|for platform CUDA|StreamExecutor for CUDA|no supported devices|"
-    r"[Nn]o GPU|GPU (?:device )?(?:was |is )?not found|dynamic library|shared object|DLL load failed|No OpKernel|libcu|is_gpu_available",
+    r"[Nn]o GPU|device type CPU|NHWC|GPU (?:device )?(?:was |is )?not found|dynamic library|shared object|DLL load failed|No OpKernel|libcu|is_gpu_available",
 )
 _HIDES_ALL = ("", "-1", "none", "nodevfiles", "void", "(empty)")
 
@@ -79,7 +79,7 @@ def _gpu_wanted(case: Case, _: str) -> Reading | None:
     """
     if not any(link.message.strip() for link in case.evidence.chain):
         return Reading()
-    if _pinned(case, "") or _no_gpu_listed(case, "") or _WANTS_GPU.search(case.raw) or _op_on_cpu(case, ""):
+    if _pinned(case, "") or _no_gpu_listed(case, "") or _WANTS_GPU.search(case.evidence.message):
         return Reading()
     return NO
 

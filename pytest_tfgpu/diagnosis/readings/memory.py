@@ -37,7 +37,9 @@ _FREE_CHUNK = re.compile(rf"Free {{1,4}}at [0-9a-fx]{{1,20}} of size {_S}")
 _DEVICE_MEMORY = re.compile(rf"deviceMemorySize: {_S}")
 
 _REFUSED = re.compile(r"STATUS_ALLOC_FAILED|the resource allocation failed|CUDA_ERROR_OUT_OF_MEMORY")
-_ALLOCATION = re.compile(r"OOM when|out of memory|[Uu]nable to allocate|MemoryError|failed to alloc", re.IGNORECASE)
+_ALLOCATION = re.compile(
+    r"OOM when|out of memory|[Uu]nable to allocate|MemoryError|failed to alloc", re.IGNORECASE
+)
 
 _BYTES = {
     **dict.fromkeys(("float", "float32", "int32", "uint32", "qint32"), 4),
@@ -91,7 +93,11 @@ def _gather(case: Case) -> Memory:
     if total is None:
         total, free = _pair(_FREE_START_OLD, body)
     memory.total, memory.free_start = memory.total or total, free
-    if memory.free_now is not None and free is not None and abs(memory.free_now - free) < 0.05 * (total or free):
+    if (
+        memory.free_now is not None
+        and free is not None
+        and abs(memory.free_now - free) < 0.05 * (total or free)
+    ):
         memory.free_now = None
     free, total = _pair(_FREE_NOW, body)
     if total is None:
@@ -282,6 +288,15 @@ def _refused(case: Case, _: str) -> Reading | None:
     return Reading() if _REFUSED.search(case.raw) else NO
 
 
+def _small(case: Case, _: str) -> Reading | None:
+    """Whether what was asked for is a small part of the GPU's memory."""
+    memory = figures(case)
+    ceiling = memory.total or memory.limit
+    if not memory.request or not ceiling or memory.request > 0.005 * ceiling:
+        return NO
+    return Reading(f"Only {human(memory.request)} were asked for, of {human(ceiling)}.")
+
+
 def _shm(case: Case, _: str) -> Reading | None:
     """Whether shared memory (/dev/shm) is what is full."""
     return Reading() if "/dev/shm" in case.raw or "shared memory" in case.raw else NO
@@ -301,5 +316,6 @@ READINGS: dict[str, Function] = {
     "whole-array": _whole_array,
     "allocation": _allocation,
     "allocation-refused": _refused,
+    "small-request": _small,
     "shared-memory": _shm,
 }

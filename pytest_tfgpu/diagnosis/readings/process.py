@@ -131,6 +131,11 @@ def _variable(case: Case, argument: str) -> Reading | None:
     return Reading(f"{name} is {value}.", EvidenceLine(f"{name}={value}", "facts"))
 
 
+def _text(case: Case, argument: str) -> Reading | None:
+    """Whether the text of the argument stands in the message or the log, as it is written."""
+    return Reading() if argument in case.raw else NO
+
+
 def _has_exception(case: Case, _: str) -> Reading | None:
     """Whether an exception or a message is there, not only log lines."""
     return Reading() if any(link.message.strip() for link in case.evidence.chain) else NO
@@ -149,4 +154,5 @@ READINGS: dict[str, Function] = {
     "memory-growth": _growth,
     "variable": _variable,
     "message": _has_exception,
+    "text": _text,
 }

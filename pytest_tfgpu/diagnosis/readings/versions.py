@@ -40,14 +40,12 @@ _DRIVER_OF_CUDA: tuple[tuple[Version, Version], ...] = (
     ((12, 0), (525, 60)),
     ((13, 0), (580, 0)),
 )
-# Release notes of each CUDA: the first that compiles for this compute capability.
+# Release notes of each CUDA: the first that makes code that runs on this compute capability (8.0's runs on 8.9).
 _CUDA_OF_CAPABILITY: tuple[tuple[Version, Version], ...] = (
     ((6, 0), (8, 0)),
     ((7, 0), (9, 0)),
     ((7, 5), (10, 0)),
     ((8, 0), (11, 0)),
-    ((8, 6), (11, 1)),
-    ((8, 9), (11, 8)),
     ((9, 0), (11, 8)),
     ((10, 0), (12, 8)),
 )
@@ -272,6 +270,22 @@ def _tensorflow(case: Case, argument: str) -> Reading | None:
     return Reading(f"TensorFlow is {_dotted(has)}.") if _COMPARE[found[1]](has[: len(wanted)], wanted) else NO
 
 
+def _windows_without_cuda(case: Case, _: str) -> Reading | None:
+    """Whether this is native Windows with a TensorFlow that has no CUDA there (2.11 and newer)."""
+    if case.facts.platform != "windows" or tensorflow(case)[:2] < (2, 11):
+        return NO
+    return Reading(
+        "From 2.11 on TensorFlow has no GPU support on native Windows.",
+        EvidenceLine(f"TensorFlow {_dotted(tensorflow(case))} on Windows", "facts"),
+    )
+
+
+def _driver_bad(case: Case, _: str) -> Reading | None:
+    """Whether the driver's version is known for a defect: the JIT of those before 396.20 miscompiles."""
+    has = driver(case)
+    return Reading(f"Driver {_dotted(has)} is known to miscompile.") if has and has < (396, 20) else NO
+
+
 READINGS: dict[str, Function] = {
     "cudnn-unfit": _cudnn_unfit,
     "cudnn-fits": _cudnn_fits,
@@ -282,5 +296,7 @@ READINGS: dict[str, Function] = {
     "driver-halves-differ": _driver_halves,
     "driver-halves-agree": _driver_halves_equal,
     "cuda-unlike-build": _cuda_unlike_build,
+    "windows-without-cuda": _windows_without_cuda,
+    "driver-known-bad": _driver_bad,
     "tensorflow": _tensorflow,
 }

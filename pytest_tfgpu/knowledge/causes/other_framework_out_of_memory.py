@@ -1,0 +1,52 @@
+"""PyTorch or JAX in the same run ran out of GPU memory."""
+
+from __future__ import annotations
+
+from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge.schema import Cause, Help, LookAlike, Signature
+
+CAUSE = Cause(
+    id="other-framework-out-of-memory",
+    category="memory",
+    summary="PyTorch or JAX, not TensorFlow, ran out of GPU memory.",
+    signatures=(
+        Signature(
+            "root",
+            (*texts.OOM, "CUDA out of memory", "out of memory", "RESOURCE_EXHAUSTED", "failed to alloc {#}"),
+            needs=("other-framework",),
+            weight=0.92,
+        ),
+        Signature("root", exceptions=("OutOfMemoryError",), needs=("other-framework",), weight=0.92),
+        Signature("root", ("CUDA out of memory. Tried to allocate",), weight=0.92),
+    ),
+    notes=("other-framework",),
+    help=(
+        Help("Let the frameworks share: both TensorFlow and JAX take nearly all memory at their first use."),
+        Help(
+            "JAX: XLA_PYTHON_CLIENT_PREALLOCATE=false. TensorFlow: TF_FORCE_GPU_ALLOW_GROWTH=true.",
+            sure=False,
+        ),
+    ),
+    lookalikes=(
+        LookAlike(
+            source="https://github.com/tensorflow/models/issues/7142",
+            exception="ResourceExhaustedError",
+            message="OOM when allocating tensor with shape[500,17,17,4032] and type float on "
+            "/job:localhost/replica:0/task:0/device:GPU:0 by allocator GPU_0_bfc",
+            cause="out-of-memory",
+        ),
+    ),
+    meaning="Another framework in this process, or in this run, asked for GPU memory and got none. TensorFlow may have "
+    "taken it, or the work is too large.",
+    appearance='PyTorch: OutOfMemoryError or RuntimeError "CUDA out of memory. Tried to allocate ...". JAX: '
+    'XlaRuntimeError "RESOURCE_EXHAUSTED: Out of memory while trying to allocate ... bytes", paths with '
+    "external/org_tensorflow or pjrt.",
+    distinction="The class and the paths tell whose it is: JAX shares XLA's texts with TensorFlow, "
+    "but raises XlaRuntimeError.",
+    confirmation="Run the test without importing TensorFlow, or with TensorFlow's memory growth on.",
+    remedy="Turn preallocation off in both frameworks, or run their tests in separate processes.",
+    references=(
+        "https://docs.jax.dev/en/latest/gpu_memory_allocation.html",
+        "https://docs.pytorch.org/docs/stable/notes/cuda.html#memory-management",
+    ),
+)

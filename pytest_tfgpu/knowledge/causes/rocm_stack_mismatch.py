@@ -1,0 +1,48 @@
+"""ROCm, MIOpen and TensorFlow-ROCm don't fit one another."""
+
+from __future__ import annotations
+
+from pytest_tfgpu.knowledge.schema import Cause, Help, LookAlike, Signature
+
+CAUSE = Cause(
+    id="rocm-stack-mismatch",
+    category="environment",
+    summary="ROCm, MIOpen and this TensorFlow don't fit one another.",
+    signatures=(
+        Signature(
+            "root",
+            ("opencl.bc", "ld.lld: error", "ockl.bc", "hsa_{w} failed", "amdgcn-amd-amdhsa", "amdgpu_target"),
+            weight=0.8,
+        ),
+        Signature("root", ("MIOpen Error", "miopenStatus{w}", "MIOpen(HIP)"), weight=0.72),
+        Signature("root", ("hipErrorNoBinaryForGpu", "hipErrorSharedObject", "hip{w} failed"), weight=0.72),
+        Signature(
+            "root", ("Could not {load dynamic|dlopen} library '{libamdhip64|librocblas|libMIOpen|libhip}{w}",)
+        ),
+        Signature(
+            "root", ("{libamdhip64|librocblas|libMIOpen|librccl|libhip}{w} cannot open shared object",)
+        ),
+        Signature("follows", ("ROCm", "rocm"), where="log", weight=0.3),
+        Signature("excludes", ("ROCm MIOpen only supports",), weight=0.9),
+        Signature("excludes", ("hipErrorOutOfMemory",), weight=0.5),
+    ),
+    help=(Help("Use the ROCm version that this tensorflow-rocm was built for, in all its parts."),),
+    lookalikes=(
+        LookAlike(
+            source="https://github.com/orpatashnik/StyleCLIP/issues/20",
+            log=(
+                "2021-07-10 16:39:37.238757: W tensorflow/stream_executor/platform/default/dso_loader.cc:55] Could "
+                "not load dynamic library 'libcudart.so.10.0'; dlerror: libcudart.so.10.0: cannot open shared object "
+                "file: No such file or directory; LD_LIBRARY_PATH: /usr/local/nvidia/lib64:/usr/local/cuda/lib64",
+            ),
+            cause="cuda-library-missing",
+        ),
+    ),
+    meaning="On AMD GPUs TensorFlow uses ROCm. Each tensorflow-rocm is built for one ROCm version, and MIOpen compiles "
+    "kernels with the compiler that is installed: mixed versions fail there.",
+    appearance='Lines of MIOpen, HIP, "opencl.bc" or "ld.lld" in the log, then an InternalError or an abort.',
+    distinction="An operation that ROCm lacks says so: op-unsupported-on-device.",
+    confirmation="Compare /opt/rocm/.info/version with the table of tensorflow-rocm.",
+    remedy="Install matching versions, or use AMD's container images.",
+    references=("https://rocm.docs.amd.com/projects/install-on-linux/en/latest/",),
+)

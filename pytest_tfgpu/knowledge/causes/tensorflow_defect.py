@@ -1,0 +1,46 @@
+"""A defect of this TensorFlow or Keras version, gone in another."""
+
+from __future__ import annotations
+
+from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge.schema import Cause, Help, LookAlike, Signature
+
+CAUSE = Cause(
+    id="tensorflow-defect",
+    category="environment",
+    summary="This looks like a defect of the installed TensorFlow or Keras version.",
+    signatures=(
+        Signature("root", ("This {is likely|could be|may be} a {cudnn |}bug",), weight=0.45),
+        Signature(
+            "root",
+            ("Please file a bug", "please file an issue", "This is a bug"),
+            where="message",
+            weight=0.5,
+        ),
+        Signature("root", ("RET_CHECK failure", "LLVM ERROR", "Check failed: false"), weight=0.6),
+        Signature("follows", texts.FAULT, weight=0.3),
+        Signature("follows", ("Check failed:",), weight=0.21),
+        Signature("excludes", needs=("fault-earlier",), weight=0.9),
+    ),
+    help=(
+        Help("Try the next version of TensorFlow, and look for the text in its issue tracker.", sure=False),
+    ),
+    lookalikes=(
+        LookAlike(
+            source="https://github.com/charlesq34/pointnet2/issues/107",
+            log=(
+                "E tensorflow/stream_executor/cuda/cuda_event.cc:49] Error polling for event status: failed to query "
+                "event: CUDA_ERROR_ILLEGAL_ADDRESS",
+                "F tensorflow/core/common_runtime/gpu/gpu_event_mgr.cc:203] Unexpected Event status: 1",
+            ),
+            cause="gpu-fault",
+        ),
+    ),
+    meaning="The program is right and the machine is sound; this version of TensorFlow, Keras or XLA fails with it.",
+    appearance='Failed checks ("RET_CHECK failure", "Check failed"), internal errors that ask to file a bug, faults that '
+    "every machine with this version shows.",
+    distinction="Rule out memory, versions and the device first: they explain most internal errors.",
+    confirmation="The same program with another version of TensorFlow on the same machine.",
+    remedy="Use the version in which it is fixed, or the way around that its issue names.",
+    references=("https://github.com/tensorflow/tensorflow/issues",),
+)
