@@ -84,17 +84,19 @@ class Context:
     ) -> float:
         """Fail unless `result`, a tensor of type `dtype`, lies on the device and equals `reference`.
 
-        `reference` is a NumPy array, best computed in float64 from the same inputs. `tolerance` is the
+        `reference` is an array, best computed in float64 from the same inputs. `tolerance` is the
         relative error allowed (see `relative_error` and `TOLERANCES`). Returns the error found.
         """
+        import numpy as np
+
         self.located(name, result)
         if result.dtype != self.tf.as_dtype(dtype):
             self.fail(f"{name}: the result is {result.dtype.name}, not {dtype}")
-        values = result.numpy()
-        if values.shape != reference.shape:
-            self.fail(f"{name}: the result has shape {values.shape}, not {reference.shape}")
+        values, expected = result.numpy(), np.asarray(reference)
+        if values.shape != expected.shape:
+            self.fail(f"{name}: the result has shape {values.shape}, not {expected.shape}")
         allowed = TOLERANCES.get(dtype, 0.0) if tolerance is None else tolerance
-        error = relative_error(values, reference)
+        error = relative_error(values, expected)
         finite = error if math.isfinite(error) else None
         self.comparisons.append({"name": name, "dtype": dtype, "error": finite, "tolerance": allowed})
         if finite is None:

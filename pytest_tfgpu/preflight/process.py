@@ -25,6 +25,9 @@ FIRST_LINES, LAST_LINES, LONGEST_LINE = 40, 80, 1000
 EARLY = 1.0
 """Seconds before the limit at which the child itself writes its stack and ends."""
 
+LONGEST_LIMIT = 1e8
+"""Seconds: about what faulthandler accepts everywhere."""
+
 GRACE = 5.0
 """Seconds that the readers are given to finish once the child has ended."""
 
@@ -94,7 +97,7 @@ class Child:
         except (OSError, ValueError) as error:
             self.end, self.start_error = "not-started", error
             return
-        limit_inside = max(limit - EARLY, limit * 0.8)
+        limit_inside = min(max(limit - EARLY, limit * 0.8), LONGEST_LIMIT)
         line = json.dumps({**request, "token": self._token, "limit": limit_inside}).encode() + b"\n"
         assert self._process.stdin is not None
         assert self._process.stdout is not None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import time
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,7 +107,27 @@ def run_check(tf: Any, check: dict[str, Any], device: str, free_mib: int | None)
         result |= {"max_error": worst["error"], "tolerance": worst["tolerance"]}
         context.details["comparisons"] = context.comparisons
     result["details"] = {**context.details, "seed": seed}
-    return result
+    plain: dict[str, Any] = as_plain(result)
+    return plain
+
+
+def as_plain(value: Any, depth: int = 8) -> Any:
+    """Return what a check noted as plain JSON data: NumPy's scalars as numbers, what is not finite or odd as text."""
+    if value is None or isinstance(value, (str, bool, int)):
+        return value
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else str(value)
+    if depth and isinstance(value, Mapping):
+        return {str(key): as_plain(item, depth - 1) for key, item in value.items()}
+    if depth and isinstance(value, (list, tuple, set, frozenset)):
+        return [as_plain(item, depth - 1) for item in value]
+    number = getattr(value, "item", None)
+    if depth and callable(number) and getattr(value, "shape", None) == ():
+        return as_plain(number(), 0)
+    try:
+        return str(value)
+    except Exception as failure:
+        return f"(its text can't be had: {type(failure).__name__})"
 
 
 def _strain(comparison: dict[str, Any]) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -142,7 +143,7 @@ def checked() -> dict[str, CheckResult]:
         "wrong_type",
     )
     names += ("wrong_shape", "elsewhere", "unsupported", "no_such_device", "leaves", "mute", "talkative")
-    names += ("huge_details", "no_such_function", "leaves_a_process")
+    names += ("huge_details", "odd_details", "no_such_function", "leaves_a_process")
     more = (Check("no_such_module", "no_such_module:run"), Check("malformed", "third_party"))
     answer = run(*third_party(*names), *more)
     assert answer.problem is None
@@ -216,6 +217,15 @@ def test_oversized_reports_are_cut(checked: dict[str, CheckResult]) -> None:
     assert len(checked["talkative"].details["error"]["message"]) <= 1 << 16
     assert checked["huge_details"].outcome == "passed"
     assert checked["huge_details"].details == {}
+
+
+def test_odd_details_become_plain(checked: dict[str, CheckResult]) -> None:
+    """Numbers of NumPy come back as numbers, what JSON doesn't know as text; nothing of it harms the others."""
+    odd = checked["odd_details"]
+    assert (odd.outcome, odd.tolerance, odd.max_error) == ("passed", 0.0, 0.0)
+    assert [odd.details[key] for key in ("nan", "number", "3", "array")] == ["nan", 1.0, [1, 2], "[]"]
+    assert odd.details["mute"] == "(its text can't be had: ValueError)"
+    json.loads(json.dumps(odd.to_json(), allow_nan=False))
 
 
 def test_nothing_is_left_running(checked: dict[str, CheckResult]) -> None:

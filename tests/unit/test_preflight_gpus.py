@@ -10,7 +10,7 @@ import pytest
 
 from pytest_tfgpu.environment import collect_facts
 from pytest_tfgpu.model import Check, Facts
-from pytest_tfgpu.preflight import Answer, Request, judge, start
+from pytest_tfgpu.preflight import Answer, Request, default_checks, judge, start
 from tests.simulated.conftest import simulated_gpu, workshop
 from tests.simulated.machine import Describe, Machine
 
@@ -47,6 +47,42 @@ def test_one_child_checks_all_gpus(simulated_gpu: Describe) -> None:
     assert answer.driver is not None
     assert (answer.driver.code, answer.driver.count, answer.driver.cuda) == (0, 3, "12.5")
     assert answer.listed == 3
+
+
+def test_all_checks_pass_on_each_gpu(simulated_gpu: Describe) -> None:
+    """The default checks pass on two GPUs, rounding included, and nothing stays allocated."""
+    machine = simulated_gpu(gpus=2)
+    answer = start(Request(default_checks(), environment=machine.environment)).result()
+    assert outcomes(answer) == [["passed"] * 6] * 2
+    for number, gpu in enumerate(answer.gpus):
+        results = {check.name: check for check in gpu.checks}
+        assert results["device"].details["tensorflow_device"] == f"/GPU:{number}"
+        assert results["device"].details["compute_capability"] == "7.5"
+        assert 0 < (results["conv2d"].max_error or 0) < 1e-4
+    assert judge(facts_of(machine), answer, require=2).verdict == "ok"
+
+
+def test_a_failing_library_is_diagnosed(simulated_gpu: Describe) -> None:
+    """Where cuDNN is too old, the convolution fails with the cause, and what doesn't need cuDNN passes."""
+    machine = simulated_gpu(cudnn="9.0.0")
+    answer = start(Request(default_checks(), environment=machine.environment)).result()
+    verdict = judge(facts_of(machine), answer)
+    failed = [check for check in verdict.gpus[0].checks if check.outcome != "passed"]
+    assert [(check.name, check.cause) for check in failed] == [("conv2d", "cudnn-version-mismatch")]
+    assert verdict.cause == "cudnn-version-mismatch"
+    assert verdict.reason == "GPU 0 fails the check conv2d: InvalidArgumentError: No DNN in stream executor."
+
+
+def test_little_free_memory(simulated_gpu: Describe) -> None:
+    """Where little memory is free, the memory check takes less."""
+    machine = simulated_gpu(memory="2 GiB").holding("1600 MiB")
+    facts = facts_of(machine)
+    request = Request(default_checks()[:2], gpus=facts.visible, environment=machine.environment)
+    answer = start(request).result()
+    memory = answer.gpus[0].checks[1]
+    assert memory.outcome == "passed"
+    assert facts.gpus[0].memory_free_mib == 448
+    assert memory.details["allocated_mib"] == 28
 
 
 def test_the_driver_s_order_decides_who_is_who(simulated_gpu: Describe) -> None:

@@ -118,6 +118,22 @@ def huge_details(context: Context) -> None:
     context.details["numbers"] = list(range(1_000_000))
 
 
+def odd_details(context: Context) -> None:
+    """Note what JSON doesn't know, and state a tolerance as a NumPy number."""
+    scalars = context.rng.standard_normal(1).astype("float32")
+    circle: list[Any] = []
+    circle.append(circle)
+    noted = {
+        "nan": float("nan"),
+        "number": scalars[0] * 0 + 1,
+        3: (1, 2),
+        "array": scalars[:0],
+        "mute": Mute(),
+    }
+    context.details.update(noted, circle=circle)  # type: ignore[arg-type]
+    context.compare("ones", context.tf.ones([2]), [1, 1], "float32", tolerance=scalars[0] * 0)
+
+
 def aborts(context: Context) -> None:
     """Abort the process, as TensorFlow does where a check of its own fails."""
     os.abort()
