@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pytest_tfgpu.cli._terminal import Style, clean, wrap
 from pytest_tfgpu.environment import Presence
 from pytest_tfgpu.model import Facts, Finding, Gpu, Preflight
-from pytest_tfgpu.reporters.checks import COLUMNS, rows, verdict
+from pytest_tfgpu.reporters.terminal import preflight_lines
 
 _LABEL = 12
 _PLATFORMS = {
@@ -30,17 +31,18 @@ def render(
     width: int,
     style: Style,
 ) -> list[str]:
-    """Return the lines: the facts as a table, the checks, the findings, and the answer in one sentence."""
+    """Return the lines: the facts as a table, the findings, and the answer: the checks' or a sentence."""
     lines = []
     for label, value in _facts(facts):
         first, *rest = wrap(value, width - _LABEL)
         lines.append(style.paint("strong", f"{label:<{_LABEL}}") + first)
         lines += [" " * _LABEL + line for line in rest]
-    if preflight.gpus:
-        lines += ["", *_table([COLUMNS, *rows(preflight)])]
     for finding in found:
         lines += ["", *_finding(finding, width, style)]
-    role, sentence = _answer(state, found, preflight)
+    if preflight.verdict != "not-asked":
+        told = replace(preflight, findings=())
+        return [*lines, "", *preflight_lines(told, width=width, markup=style.markup)]
+    role, sentence = _answer(state, found)
     first, *rest = wrap(sentence, width)
     return [*lines, "", style.paint(role, first), *(style.paint(role, line) for line in rest)]
 
@@ -115,14 +117,6 @@ def _libraries(facts: Facts) -> Iterator[str]:
             yield f"{library.name:<{longest}}  {library.version or 'version unknown':<12} {clean(origin)}"
 
 
-def _table(cells: list[tuple[str, ...]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]
-
-
 def _finding(finding: Finding, width: int, style: Style) -> Iterator[str]:
     cause = f" [{finding.cause}]" if finding.cause else ""
     first, *rest = wrap(f"{finding.severity}: {clean(finding.summary)}{cause}", width, "  ")
@@ -142,14 +136,12 @@ def _is_command(text: str) -> bool:
     return text[:1].islower()
 
 
-def _answer(state: Presence, found: tuple[Finding, ...], preflight: Preflight) -> tuple[str, str]:
-    if preflight.verdict != "not-asked":
-        return ("good" if preflight.verdict == "ok" else "error"), verdict(preflight)
+def _answer(state: Presence, found: tuple[Finding, ...]) -> tuple[str, str]:
     if state.status == "present" and not any(finding.severity == "error" for finding in found):
         gpus = "a GPU" if state.gpus in (None, 1) else f"{state.gpus} GPUs"
         return "good", f"TensorFlow should find {gpus} here; --preflight proves it."
     if state.status == "absent":
-        return "info", "TensorFlow finds no GPU here."
+        return "info", "There is no GPU here for TensorFlow to use."
     if state.status == "unclear":
         return "warning", "Whether there is a GPU here is not known; --preflight finds out."
     return "error", "TensorFlow can't use the GPU here."

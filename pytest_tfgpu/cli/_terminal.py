@@ -30,6 +30,10 @@ class Style:
             plain = "windows console"
         return cls(is_terminal(stream) and not plain)
 
+    def markup(self, text: str, colour: str) -> str:
+        """Return the text in a colour by its name, as reporters ask for it."""
+        return self.paint({"green": "good", "red": "error", "yellow": "warning"}.get(colour, "strong"), text)
+
     def paint(self, role: str, text: str) -> str:
         """Return the text in the colour of a role: error, warning, info, good, strong or dim."""
         return f"\x1b[{_CODES[role]}m{text}\x1b[0m" if self._on else text

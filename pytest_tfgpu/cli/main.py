@@ -13,6 +13,8 @@ from typing import TextIO
 from pytest_tfgpu._version import __version__
 from pytest_tfgpu.cli import UsageError
 
+DEFECT = 3
+"""The exit status where the command itself is at fault."""
 BROKEN_PIPE = 141
 """What a shell shows for a program that SIGPIPE ended (128 + 13)."""
 INTERRUPTED = 130
@@ -31,6 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return BROKEN_PIPE
     except KeyboardInterrupt:
         return INTERRUPTED
+    except Exception as error:
+        print(f"tfgpu: a defect of pytest-tfgpu: {_where(error)}", file=sys.stderr)
+        return DEFECT
     return status
 
 
@@ -63,6 +68,15 @@ def _run(argv: list[str]) -> int:
         print(f"{parsers[arguments.command].prog}: {error}", file=sys.stderr)
         return 2
     return status
+
+
+def _where(error: BaseException) -> str:
+    """Describe an exception in one line, with the place that raised it."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})" if trace else ""
+    return f"{type(error).__name__}: {error}{place}"
 
 
 def _tolerate(stream: TextIO) -> None:
