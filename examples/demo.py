@@ -19,7 +19,7 @@ EXPECTED = {
     "test_filter_of_another_type": "dtype-mismatch",
     "test_weights_of_another_type": "dtype-mismatch",
     "test_labels_that_are_words": "unsupported-cast",
-    "test_preprocessing_in_python": "python-function-error",
+    "test_preprocessing_in_python": "python-exception-in-function",
     "test_ordinary_failure": None,
 }
 """The tests that fail on purpose, and the cause that the plugin names; None: an ordinary failure, no cause."""

@@ -62,7 +62,11 @@ class Suite:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.write("pytest.ini", "[pytest]\naddopts = --strict-markers --strict-config\n")
+        self.write(
+            "pytest.ini",
+            "[pytest]\naddopts = --strict-markers --strict-config\n"
+            "asyncio_default_fixture_loop_scope = function\n",
+        )
 
     def write(self, name: str, text: str) -> Path:
         """Write a file into the suite."""
