@@ -7,8 +7,7 @@ CUDNN_HANDLE = ("could not create cudnn handle", "cudnn library could not create
 
 CUBLAS_HANDLE = (
     "failed to create {cublas|cublasLt} handle",
-    "cublasCreate(&{w} == CUBLAS_STATUS_SUCCESS",
-    "cusolverDnCreate(&{w} == CUSOLVER_STATUS_SUCCESS",
+    "Failed to create {cuBlas|cuSolverDN|cuSparse} instance",
 )
 """cuBLAS or cuSOLVER couldn't be started (log; the last two abort the process)."""
 
@@ -42,6 +41,11 @@ OOM = (
     "Out of memory while trying to allocate {#} bytes",
     "Out of memory allocating {#} bytes",
     "Failed to allocate request for",
+    "failed to allocate memory",
+    "cuMemAllocAsync failed to allocate",
+    "Exceeded memory limit (failed to allocate",
+    "from device collective memory",
+    "Failed to allocate scratch memory for",
 )
 """An allocation that failed and is the error itself."""
 
@@ -60,6 +64,9 @@ CUDNN_LAUNCH = (
     "Failed to call {ThenRnnForward|ThenRnnBackward|DoRnnForward|DoRnnBackward}",
 )
 """cuDNN was started and an operation failed in it."""
+
+FFT_PLAN = ("cuFFT {|batched }plan", "batched cufft plan")
+"""A plan of cuFFT couldn't be made: its work space is allocated with it."""
 
 FAULT = (
     "CUDA_ERROR_{ILLEGAL_ADDRESS|LAUNCH_FAILED|MISALIGNED_ADDRESS|ILLEGAL_INSTRUCTION|LAUNCH_TIMEOUT|INVALID_PC}",

@@ -55,6 +55,14 @@ def _gpu_listed(case: Case, _: str) -> Reading | None:
     return NO
 
 
+def _only_xla_gpu(case: Case, _: str) -> Reading | None:
+    """Whether XLA's device for a GPU is listed and the GPU itself isn't (1.14 to 2.3): its libraries failed to load."""
+    lists = _lists(case)
+    if any("XLA_GPU" in entry for entry in lists) and not any(_REAL_GPU.search(entry) for entry in lists):
+        return Reading("TensorFlow saw a GPU and didn't take it among its devices.", log_quote(case, _LIST))
+    return NO
+
+
 def _pinned(case: Case, _: str) -> Reading | None:
     """Whether the operation was pinned to a device by the program."""
     return Reading("The program pinned the operation to a device.") if _PINNED.search(case.raw) else NO
@@ -142,7 +150,7 @@ def _exclusive(case: Case, _: str) -> Reading | None:
     """Whether the GPU is in exclusive compute mode."""
     modes = [gpu.compute_mode or "" for gpu in case.facts.gpus]
     if any("exclusive" in mode.lower() for mode in modes) or re.search(
-        r"\bE\. Process\b|Exclusive_Process", case.raw
+        r"\bE\. (?:Process|Thread)\b|Exclusive_(?:Process|Thread)", case.raw
     ):
         return Reading(
             "The GPU is in exclusive compute mode.", EvidenceLine("compute mode: exclusive", "facts")
@@ -188,6 +196,7 @@ def _library_found(case: Case, argument: str) -> Reading | None:
 READINGS: dict[str, Function] = {
     "no-gpu-listed": _no_gpu_listed,
     "gpu-listed": _gpu_listed,
+    "only-xla-gpu-listed": _only_xla_gpu,
     "pinned-by-program": _pinned,
     "hidden-by-variable": _hidden,
     "gpu-wanted": _gpu_wanted,

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 _NONE = re.compile(r"<no registered kernels>")
 _ROW = re.compile(r"device='([A-Z_]{3,20})'(?:; label='[^'\n]{0,40}')?([^\n]{0,300})")
 _TYPES = re.compile(r"(\w{1,20}) in \[([^\]\n]{0,300})\]")
+_DEVICES = re.compile(r"Registered devices: \[([^\]\n]{0,200})\]")
 _ASKED = re.compile(r"\b(\w{1,20})=(DT_[A-Z0-9]{2,12})\b")
 _WANTED_DEVICE = re.compile(
     r"no supported kernel for (\w{3,12}) devices|OpKernel for '?(\w{3,12})'? devices|device specification '[^'\n]{0,80}?(GPU|CPU):\d",
@@ -68,9 +69,8 @@ def _no_kernels(case: Case, _: str) -> Reading | None:
 def _only(case: Case, argument: str) -> Reading | None:
     """Whether Kernels exist for devices of one type only (`CPU`, `GPU`)."""
     kernels = listed(case)
-    plain = {device.replace("XLA_", "").replace("_JIT", "") for device in kernels.rows} if kernels else set()
     real = {device for device in kernels.rows if not device.startswith("XLA")} if kernels else set()
-    if not kernels or (real or plain) != {argument}:
+    if real != {argument}:
         return NO
     return Reading(f"The operation has kernels for the {argument} only.", log_quote(case, _ROW))
 
@@ -81,12 +81,32 @@ def _lacks_type(case: Case, _: str) -> Reading | None:
     if not kernels or not kernels.rows:
         return NO
     for attribute, asked in kernels.asked.items():
-        offered = [types[attribute] for types in kernels.rows.values() if attribute in types]
+        offered = [types[attribute] for device, types in _rows_in_use(kernels).items() if attribute in types]
         wanted = kernels.rows.get(kernels.wanted or "", {}).get(attribute)
         pool = wanted if wanted is not None else set().union(*offered)
         if offered and asked not in pool:
             return Reading(f"No kernel takes {asked[3:].lower()}.", log_quote(case, _ROW))
     return NO
+
+
+def _rows_in_use(kernels: Kernels) -> dict[str, dict[str, set[str]]]:
+    """Return the rows of devices that run operations one by one; XLA's only where there are no others."""
+    return {
+        device: types for device, types in kernels.rows.items() if not device.startswith("XLA")
+    } or kernels.rows
+
+
+def _every_device(case: Case, _: str) -> Reading | None:
+    """Whether there are kernels, by data types, for the device wanted or for all devices that TensorFlow has."""
+    kernels = listed(case)
+    if not kernels or not kernels.rows:
+        return NO
+    typed = {device for device, types in kernels.rows.items() if types}
+    devices = _DEVICES.search(case.raw)
+    present = {name.strip() for name in devices[1].split(",")} if devices else set()
+    present = {name for name in present if not name.startswith("XLA")}
+    wanted = {kernels.wanted} if kernels.wanted else present
+    return Reading("", log_quote(case, _ROW)) if wanted and wanted <= typed else NO
 
 
 def _typed_for_device(case: Case, argument: str) -> Reading | None:
@@ -106,6 +126,7 @@ READINGS: dict[str, Function] = {
     "no-kernels": _no_kernels,
     "kernels-only-for": _only,
     "kernels-lack-type": _lacks_type,
+    "kernels-for-every-device": _every_device,
     "kernels-typed-for": _typed_for_device,
     "layout-unsupported": _layout,
 }

@@ -23,9 +23,7 @@ _SMI_PROCESS = re.compile(
     r"\|\s{1,6}\d{1,3}\s{1,8}(?:N/A {1,4}N/A {1,4})?\d{1,8}\s{1,6}[CG+]{1,3}\s{1,6}([^\s|]{1,80})[^|\n]{0,80}\s(\d{1,7})MiB \|"
 )
 _TORCH = re.compile(r"\btorch\.|PyTorch|cuda\.OutOfMemoryError|CUDA out of memory\. Tried")
-_JAX = re.compile(
-    r"\bjax\b|jaxlib|XlaRuntimeError|external/org_tensorflow|\bPJRT\b|pjrt|XLA_PYTHON_CLIENT|xla_bridge"
-)
+_JAX = re.compile(r"\bjax\b|jaxlib|XlaRuntimeError|external/org_tensorflow|\bPJRT|xla_bridge")
 _MANY = 500
 
 

@@ -33,6 +33,8 @@ CAUSE = Cause(
             weight=0.88,
         ),
         Signature("root", ("Error loading CUDA libraries",), weight=0.8),
+        Signature("root", needs=("only-xla-gpu-listed",), weight=0.84),
+        Signature("follows", ("Unable to load NCCL library",), weight=0.3),
         Signature("root", ("Cannot dlopen some GPU libraries",), needs=("gpu-wanted",), weight=0.78),
         Signature(
             "follows", ("Could not find cuda drivers on your machine",), needs=("gpu-wanted",), weight=0.4

@@ -47,6 +47,7 @@ CAUSE = Cause(
         Signature("excludes", needs=("fault-printed",), weight=0.7),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
         Signature("excludes", needs=("gpu-memory-low",), weight=0.5),
+        Signature("excludes", needs=("allocation-refused",), weight=0.7),
     ),
     notes=("cuda-unlike-build",),
     help=(

@@ -18,6 +18,7 @@ CAUSE = Cause(
                 "would have been executed is not deterministic",
                 "not have a deterministic {GPU |XLA |}implementation",
                 "when determinism is enabled",
+                "do not yet have a deterministic XLA implementation",
                 "determinism is enabled, random ops must have a seed",
                 "deterministic implementation, but run-to-run determinism is required",
                 "not supported when determinism is enabled",

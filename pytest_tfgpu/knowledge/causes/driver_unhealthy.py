@@ -32,6 +32,7 @@ CAUSE = Cause(
             unless=("driver-halves-differ",),
             weight=0.55,
         ),
+        Signature("follows", ("failed call to cuInit",), needs=("gpu-wanted",), weight=0.3),
         Signature("follows", ("could not retrieve CUDA device count",), weight=0.4),
         Signature("confirms", needs=("driver-halves-agree",), weight=0.5),
         Signature("excludes", needs=("driver-halves-differ",), weight=0.8),

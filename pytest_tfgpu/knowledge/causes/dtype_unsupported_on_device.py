@@ -17,12 +17,13 @@ CAUSE = Cause(
     summary="TensorFlow has kernels for this operation on this device, but not for this data type.",
     signatures=(
         Signature("root", _NO_KERNEL, needs=("kernels-lack-type",), weight=0.88),
+        Signature("root", _NO_KERNEL, needs=("kernels-for-every-device",), weight=0.78),
         Signature("root", _NO_KERNEL, also=("attributes didn't match",), weight=0.75),
         Signature(
             "root", ("no supported kernel for {w} devices",), needs=("kernels-typed-for:GPU",), weight=0.78
         ),
         Signature(
-            "root", ("Could not find valid device for node",), needs=("kernels-typed-for:GPU",), weight=0.7
+            "root", ("Could not find valid device for node",), needs=("kernels-typed-for:GPU",), weight=0.72
         ),
         Signature(
             "root",

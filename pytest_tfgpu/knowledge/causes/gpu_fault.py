@@ -12,7 +12,25 @@ CAUSE = Cause(
     signatures=(
         Signature("root", texts.FAULT, weight=0.86),
         Signature("root", ("Xid {~}{: 13,|: 31,|: 43,|: 45,}",), weight=0.85),
-        Signature("follows", ("Unexpected Event status: 1",), weight=0.6),
+        Signature("follows", ("Unexpected Event status: {#}",), weight=0.6),
+        Signature(
+            "follows",
+            ("failed BLAS call", "cuBlas call failed status", "failed to run cuBLAS routine"),
+            weight=0.35,
+        ),
+        Signature(
+            "follows",
+            ("GpuLaunchKernel", "Failed to launch CUDA kernel", "CUDNN_STATUS_MAPPING_ERROR"),
+            weight=0.4,
+        ),
+        Signature(
+            "follows",
+            ("failed to query device memory info", "failed to query total available memory"),
+            weight=0.35,
+        ),
+        Signature(
+            "follows", ("Failed to record cuda event", "Error waiting for event in stream"), weight=0.5
+        ),
         Signature("follows", ("Error polling for event status", "failed to query event"), weight=0.55),
         Signature("follows", ("GPU sync failed", "{CPU->GPU|GPU->CPU|GPU->GPU} Memcpy failed"), weight=0.5),
         Signature(

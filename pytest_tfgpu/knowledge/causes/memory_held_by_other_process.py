@@ -16,7 +16,7 @@ _SHORT = (
     *texts.DNN_NOT_FOUND,
     *texts.NO_ALGORITHM,
     "failed to allocate {#}",
-    "failed to create cuFFT batched plan",
+    *texts.FFT_PLAN,
 )
 
 CAUSE = Cause(
@@ -51,7 +51,7 @@ CAUSE = Cause(
         Signature("follows", (*texts.NO_ALGORITHM, *texts.COPY_FAILED), weight=0.38),
         Signature(
             "follows",
-            ("failed to create cuFFT batched plan", "Failed to query available memory"),
+            (*texts.FFT_PLAN, "Failed to query available memory"),
             weight=0.35,
         ),
         Signature("confirms", needs=("other-processes",), weight=0.7),

@@ -40,6 +40,18 @@ CAUSE = Cause(
             ),
             weight=0.8,
         ),
+        Signature("root", ("implementation only supports", "implementation does not support"), weight=0.72),
+        Signature(
+            "root",
+            ("{op|kernel|operation} only supports", "not {|currently |yet }implemented for"),
+            weight=0.65,
+        ),
+        Signature(
+            "follows",
+            ("not {|yet |currently }{supported|implemented}",),
+            status=("UNIMPLEMENTED",),
+            weight=0.45,
+        ),
         Signature(
             "root", ("requires depth_radius in", "{Asymmetric|dilated} padding is not supported"), weight=0.6
         ),
@@ -48,6 +60,7 @@ CAUSE = Cause(
         Signature("root", _NO_KERNEL, needs=("kernels-only-for:GPU",), weight=0.75),
         Signature("confirms", needs=("operation-on-cpu",), weight=0.3),
         Signature("excludes", needs=("kernels-lack-type",), weight=0.6),
+        Signature("excludes", needs=("kernels-for-every-device",), weight=0.4),
         Signature("excludes", ("Detected unsupported operations",)),
         Signature("excludes", ("deterministic",), weight=0.9),
         Signature("excludes", needs=("no-kernels", "no-gpu-listed"), weight=0.35),

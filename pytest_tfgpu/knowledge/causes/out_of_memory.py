@@ -15,10 +15,17 @@ CAUSE = Cause(
         Signature("root", texts.COPY_FAILED, weight=0.75),
         Signature("root", ("CUDNN failed to allocate the scratch space",), weight=0.7),
         Signature("follows", texts.NO_ALGORITHM, weight=0.55),
-        Signature("follows", ("failed to create cuFFT batched plan",), weight=0.6),
+        Signature("follows", texts.FFT_PLAN, weight=0.6),
         Signature("follows", ("CUFFT_ALLOC_FAILED", "CUSOLVER_STATUS_ALLOC_FAILED"), weight=0.55),
         Signature("follows", ("CUDA_ERROR_OUT_OF_MEMORY", "CUDNN_STATUS_ALLOC_FAILED"), weight=0.45),
-        Signature("follows", ("Failed to set cuDNN stream",), weight=0.5),
+        Signature(
+            "follows", ("Failed to set cuDNN stream", "failed to alloc {#} bytes unified memory"), weight=0.5
+        ),
+        Signature(
+            "follows",
+            ("Profiling failure on CUDNN engine", "cuSolverDN call failed with status =2"),
+            weight=0.4,
+        ),
         Signature("follows", texts.CUDNN_LAUNCH, weight=0.3),
         Signature("confirms", needs=("allocator-full",), weight=0.75),
         Signature("confirms", needs=("request-beyond-limit",), weight=0.8),

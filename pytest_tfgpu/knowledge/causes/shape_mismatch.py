@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_tfgpu.knowledge import texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -50,6 +51,9 @@ CAUSE = Cause(
             ),
             weight=0.7,
         ),
+        Signature("follows", ("cuDNN CTCLoss launch failure",), weight=0.4),
+        Signature("root", ("not {|yet }supported on the batch dimension",), weight=0.7),
+        Signature("follows", texts.NO_ALGORITHM, also=("[Op:Conv{w}]",), weight=0.4),
         Signature("follows", ("grouped convolution{|s}",), weight=0.55),
         Signature("follows", ("cuDNN launch failure : input shape{| }([0,",), weight=0.85),
         Signature("excludes", needs=("fault-printed",), weight=0.5),

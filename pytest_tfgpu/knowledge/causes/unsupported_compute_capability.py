@@ -45,7 +45,12 @@ CAUSE = Cause(
             unless=("allocation-refused",),
             weight=0.65,
         ),
-        Signature("follows", ("CUDA_ERROR_INVALID_HANDLE",), weight=0.35),
+        Signature("follows", ("CUDA_ERROR_INVALID_HANDLE", "GpuLaunchKernel"), weight=0.35),
+        Signature(
+            "follows",
+            ("too many resources requested for launch", "Shared memory size limit exceeded"),
+            weight=0.45,
+        ),
         Signature("follows", ("failed to run cuBLAS routine: CUBLAS_STATUS_EXECUTION_FAILED",), weight=0.3),
         Signature("confirms", needs=("gpu-newer-than-cuda",), weight=0.75),
         Signature("confirms", needs=("gpu-older-than-build",), weight=0.75),

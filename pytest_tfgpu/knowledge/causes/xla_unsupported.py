@@ -26,6 +26,8 @@ CAUSE = Cause(
                 "located in device {} from device",
                 "TensorList crossing the XLA/TF boundary",
                 "not supported by XLA",
+                "Could not find compiler for platform",
+                "could not find registered compiler",
                 "unsupported {op|operation} in XLA",
             ),
             weight=0.9,
