@@ -11,6 +11,7 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -24,6 +25,11 @@ MIB = 2**20
 UNITS = {"B": 1, "KiB": 2**10, "MiB": MIB, "GiB": 2**30}
 HIDDEN = re.compile(r"(CUDA|NVIDIA|TF_|TFGPU|PYTEST|XLA|LD_|GITHUB|KERAS|COV_|SIMULATED_GPU)")
 """Variables of the outer session that a program on the machine must not see."""
+
+
+PTXAS = "ptxas"
+TOOLKITS = (Path("/usr/local/cuda"), Path("/opt/cuda"))
+"""Where TensorFlow finds a CUDA toolkit of the real machine; hidden where the simulated one has no ptxas."""
 
 
 def size(text: str | int) -> int:
@@ -116,8 +122,8 @@ class Machine:
     # --------------------------------------------------------------------------------------- other machines
 
     def without(self, *libraries: str) -> Machine:
-        """Return the same machine without these libraries (`libcublas.so.12`)."""
-        unknown = set(libraries) - set(self.libraries)
+        """Return the same machine without these libraries (`libcublas.so.12`), or without `ptxas`."""
+        unknown = set(libraries) - {*self.libraries, PTXAS}
         if unknown:
             raise ValueError(f"not a library of this machine: {', '.join(sorted(unknown))}")
         return replace(self, missing=self.missing | set(libraries))
@@ -173,6 +179,9 @@ class Machine:
             with tempfile.TemporaryDirectory(dir=self.workshop) as scratch:
                 made = Path(scratch, "made")
                 (made / "lib").mkdir(parents=True)
+                (made / "bin").mkdir()
+                if PTXAS not in self.missing:
+                    shutil.copy(Path(__file__).with_name(PTXAS), made / "bin")
                 for name, full_name in self.libraries.items():
                     if name not in self.missing:
                         (made / "lib" / full_name).hardlink_to(self.workshop / "driver.so")
@@ -214,11 +223,20 @@ class Machine:
     def environment(self) -> dict[str, str]:
         """The environment in which programs see this machine and nothing of the session that started them."""
         outer = {name: value for name, value in os.environ.items() if not HIDDEN.match(name)}
-        inner = {"LD_LIBRARY_PATH": str(self.folder / "lib"), "SIMULATED_GPU": str(self.folder)}
+        others = [path for path in os.get_exec_path() if not Path(path, PTXAS).exists()]
+        inner = {
+            "LD_LIBRARY_PATH": str(self.folder / "lib"),
+            "PATH": os.pathsep.join([str(self.folder / "bin"), *others]),
+            "SIMULATED_GPU": str(self.folder),
+        }
         return {**outer, **inner, **dict(self.variables)}
 
     def start(self, argv: Sequence[str], *, folder: Path | None = None) -> Running:
         """Start a program on this machine."""
+        toolkits = [path for path in TOOLKITS if path.exists()] if PTXAS in self.missing else []
+        if toolkits:
+            script = "".join(f"mount --bind {self.folder / 'bin'} {path} && " for path in toolkits)
+            argv = ["unshare", "--map-root-user", "--mount", "sh", "-c", f'{script}exec "$@"', "sh", *argv]
         return Running(argv, self.environment, folder or self.folder)
 
     def start_python(self, code: str) -> Running:

@@ -442,14 +442,14 @@ API int cuEventElapsedTime(float *milliseconds, struct event *start, struct even
 /* --------------------------------------------------------------------------------------- modules and launches */
 
 struct module {
-    struct kernel *kernels;
-    struct module *next;
+    char *ptx; /* NULL: machine code, whose kernels are known by name */
 };
 
 API int cuModuleLoadDataEx(struct module **module, const void *image, unsigned options, int *keys, void **values) {
-    (void)image, (void)options, (void)keys, (void)values;
+    (void)options, (void)keys, (void)values;
     ENTER_CONTEXT();
     *module = calloc(1, sizeof **module);
+    if (strncmp(image, "//", 2) == 0 || strncmp(image, ".version", 8) == 0) (*module)->ptx = strdup(image);
     return SUCCESS;
 }
 
@@ -469,6 +469,7 @@ API int cuModuleGetFunction(struct kernel **function, struct module *module, con
     if (module == NULL) return INVALID_HANDLE;
     *function = calloc(1, sizeof **function);
     (*function)->name = strdup(name);
+    (*function)->ptx = module->ptx;
     return SUCCESS;
 }
 
@@ -509,9 +510,9 @@ API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, struct kernel *
 
 API int cuLaunchKernel(struct kernel *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
                        unsigned block_y, unsigned block_z, unsigned shared, void *stream, void **arguments, void **extra) {
-    (void)grid_x, (void)grid_y, (void)grid_z, (void)block_x, (void)block_y, (void)block_z;
+    const unsigned grid[] = {grid_x, grid_y, grid_z}, block[] = {block_x, block_y, block_z};
     (void)shared, (void)stream, (void)extra;
     ENTER_CONTEXT();
     if (function == NULL) return INVALID_HANDLE;
-    return context_state(kernel_launch(function->name, arguments));
+    return context_state(kernel_launch(function, grid, block, arguments));
 }

@@ -1,7 +1,7 @@
 /* The kernels that TensorFlow launches, told apart by name and run as plain loops.
  *
  * Element-wise kernels are named Op_GPU_DT_IN_DT_OUT_kernel and take memrefs; the others are named by C++ and take what their
- * templates say. A kernel that is not here names itself on standard error and kills the context: nothing that it should have
+ * templates say; those that TensorFlow compiles itself come as PTX (ptx.c). A kernel that is not here names itself on standard error and kills the context: nothing that it should have
  * written can be read as a result.
  */
 #include "machine.h"
@@ -222,7 +222,7 @@ static int run_eigen(const char *types, void **arguments) {
     int first = operation != NULL && strstr(types, "9TensorMapINS_6TensorIb") != NULL ? 64 : 40; /* comparisons are bigger objects */
     void *out = *(void **)evaluator, *left = *(void **)(evaluator + first), *right = *(void **)(evaluator + first + 24);
     enum type type = type_behind(types, "9TensorMapINS_6TensorI"), in = type_behind(types, "KNS4_INS5_IK");
-    bool filled = strstr(types, "20TensorCwiseNullaryOpINS0_15scalar_const_opI") != NULL;
+    bool filled = strstr(types, "20TensorCwiseNullaryOpI") != NULL, inside = strstr(types, "18scalar_constant_opI") != NULL;
     bool converted = strstr(types, "18TensorConversionOpI") != NULL, scalar = strstr(types, "12scalar_rightI") != NULL;
     bool unary = strstr(types, "18TensorCwiseUnaryOpI") != NULL, binary = strstr(types, "19TensorCwiseBinaryOpI") != NULL;
     int64_t count = strstr(types, "GpuDeviceEEElEE") != NULL ? ARGUMENT(int64_t, 1) : ARGUMENT(int, 1);
@@ -230,9 +230,9 @@ static int run_eigen(const char *types, void **arguments) {
     if (type == NO_TYPE || (operation == NULL && !filled && !converted)) return NO_BINARY_FOR_DEVICE;
     if (operation != NULL && !(unary && (scalar || operation->unary != NULL)) && !(binary && operation->binary != NULL))
         return NO_BINARY_FOR_DEVICE;
-    if (filled || converted) left = *(void **)(evaluator + 24);
+    if (filled || converted) left = inside ? evaluator + 24 : *(char **)(evaluator + 24);
     if (scalar) right = *(void **)(evaluator + 32);
-    if (memory_device_of(left, NULL, NULL) < 0 || ((binary || scalar) && memory_device_of(right, NULL, NULL) < 0)) return NO_BINARY_FOR_DEVICE;
+    if ((!inside && memory_device_of(left, NULL, NULL) < 0) || ((binary || scalar) && memory_device_of(right, NULL, NULL) < 0)) return NO_BINARY_FOR_DEVICE;
     for (int64_t i = 0; i < count; i++) {
         number value = number_load(in, left, filled ? 0 : i);
         if (operation != NULL && operation->unary != NULL) value = operation->unary(value);
@@ -331,16 +331,25 @@ static const struct {
     {"_ZN10tensorflow14BiasNCHWKernelI", run_bias_first},
 };
 
-int kernel_launch(const char *name, void **arguments) {
+static int run_named(const char *name, void **arguments) {
     enum type in, out;
     const struct operation *operation = operation_named(name, &in, &out);
-    int code = rule_for_kernel(name);
+    if (operation != NULL) return run_elementwise(operation, in, out, arguments);
+    for (size_t i = 0; i < sizeof mangled / sizeof *mangled; i++) {
+        size_t length = strlen(mangled[i].name);
+        if (strncmp(name, mangled[i].name, length) == 0) return mangled[i].run(name + length, arguments);
+    }
+    return NO_BINARY_FOR_DEVICE;
+}
+
+int kernel_launch(struct kernel *kernel, const unsigned *grid, const unsigned *block, void **arguments) {
+    int code = rule_for_kernel(kernel->name);
     if (code != SUCCESS) return code;
-    code = NO_BINARY_FOR_DEVICE;
-    if (operation != NULL) code = run_elementwise(operation, in, out, arguments);
-    for (size_t i = 0; operation == NULL && i < sizeof mangled / sizeof *mangled; i++)
-        if (strncmp(name, mangled[i].name, strlen(mangled[i].name)) == 0) code = mangled[i].run(name + strlen(mangled[i].name), arguments);
+    if (kernel->ptx != NULL) {
+        if (kernel->program == NULL) kernel->program = ptx_decode(kernel->ptx, kernel->name);
+        code = ptx_run(kernel->program, grid, block, arguments);
+    } else code = run_named(kernel->name, arguments);
     if (code != NO_BINARY_FOR_DEVICE) return code;
-    fprintf(stderr, "simulated GPU: the kernel %s is not simulated\n", name);
+    fprintf(stderr, "simulated GPU: the kernel %s is not simulated\n", kernel->name);
     return kill_context(code);
 }

@@ -115,8 +115,14 @@ void number_store(enum type type, void *base, int64_t index, long double value);
 /* kernels.c */
 struct kernel {
     const char *name;
-    const void *host; /* the host function that stands for it, for kernels of the runtime */
+    const void *host;    /* the host function that stands for it, for kernels of the runtime */
+    const char *ptx;     /* its module's text, for kernels that arrive as PTX */
+    struct program *program;
 };
-int kernel_launch(const char *name, void **arguments);
+int kernel_launch(struct kernel *kernel, const unsigned *grid, const unsigned *block, void **arguments);
+
+/* ptx.c */
+struct program *ptx_decode(const char *text, const char *name);
+int ptx_run(const struct program *program, const unsigned *grid, const unsigned *block, void **arguments);
 
 #endif

@@ -34,11 +34,11 @@ static void grow(void) {
     slots = size;
 }
 
-static const char *kernel_of(const void *host) {
+static struct kernel kernel_of(const void *host) {
     pthread_mutex_lock(&lock);
-    const char *name = slots == 0 ? NULL : slot_of(kernels, slots, host)->name;
+    struct kernel kernel = slots == 0 ? (struct kernel){0} : *slot_of(kernels, slots, host);
     pthread_mutex_unlock(&lock);
-    return name;
+    return kernel;
 }
 
 API void **__cudaRegisterFatBinary(void *binary) {
@@ -57,7 +57,7 @@ API void __cudaRegisterFunction(void **handle, const void *host, char *device, c
     if (taken * 2 >= slots) grow();
     struct kernel *kernel = slot_of(kernels, slots, host);
     if (kernel->host == NULL) taken++;
-    *kernel = (struct kernel){name, host};
+    *kernel = (struct kernel){.name = name, .host = host};
     pthread_mutex_unlock(&lock);
 }
 
@@ -107,11 +107,11 @@ static int remember(int code) {
     } while (0)
 
 API int cudaLaunchKernel(const void *host, struct dim3 grid, struct dim3 block, void **arguments, size_t shared, void *stream) {
-    (void)grid, (void)block, (void)shared, (void)stream;
+    (void)shared, (void)stream;
     ENTER_RUNTIME();
-    const char *name = kernel_of(host);
-    if (name == NULL) return remember(NO_BINARY_FOR_DEVICE);
-    return remember(context_state(kernel_launch(name, arguments)));
+    struct kernel kernel = kernel_of(host);
+    if (kernel.name == NULL) return remember(NO_BINARY_FOR_DEVICE);
+    return remember(context_state(kernel_launch(&kernel, &grid.x, &block.x, arguments)));
 }
 
 API int cudaFuncGetAttributes(void *attributes, const void *host) {
@@ -120,7 +120,7 @@ API int cudaFuncGetAttributes(void *attributes, const void *host) {
         int threads, registers, ptx, binary, cache, dynamic_shared, carveout;
     } values = {0, 0, 0, 1024, 32, 75, 75, 0, 49152, -1};
     ENTER_RUNTIME();
-    if (kernel_of(host) == NULL) return remember(NO_BINARY_FOR_DEVICE);
+    if (kernel_of(host).name == NULL) return remember(NO_BINARY_FOR_DEVICE);
     memcpy(attributes, &values, sizeof values);
     return SUCCESS;
 }
@@ -235,6 +235,13 @@ API int cudaDeviceGetAttribute(int *value, int attribute, int ordinal) {
     ENTER();
     int code = initialize();
     return remember(code != SUCCESS ? code : cuDeviceGetAttribute(value, attribute, ordinal));
+}
+
+API int cudaDeviceGetStreamPriorityRange(int *least, int *greatest) {
+    ENTER_RUNTIME();
+    *least = 0;
+    *greatest = -5;
+    return SUCCESS;
 }
 
 API int cudaDeviceSynchronize(void) {
