@@ -23,7 +23,7 @@ def collect_facts(environ: Mapping[str, str] | None = None, *, nvml_timeout: flo
     NVML is asked in a child process and given `nvml_timeout` seconds. Never raises: what can't be found out
     stands in `unknown`, with the reason.
     """
-    from pytest_tfgpu.environment import driver, libraries, process, tensorflow_build, visibility
+    from pytest_tfgpu.environment import driver, libraries, process, tensorflow_build
     from pytest_tfgpu.environment.nvml import Answer, Question
 
     environ = dict(os.environ if environ is None else environ)
@@ -49,15 +49,7 @@ def collect_facts(environ: Mapping[str, str] | None = None, *, nvml_timeout: flo
         names = " and ".join(build.owners)
         unknown["tensorflow_distribution"] = f"{names} are installed over one another."
     unknown.update(state.unknown)
-    value = environ.get("CUDA_VISIBLE_DEVICES")
-    known = bool(state.gpus) or not ({"nvml", "driver"} & unknown.keys())
-    visible: tuple[int, ...] | None = None
-    if visibility.hides_all(value):
-        visible = ()
-    elif known:
-        visible = visibility.visible_positions(state.gpus, value)
-        if _order_is_unsure(state.gpus, environ):
-            unknown["visible_gpus"] = "CUDA may number unlike GPUs in another order than the driver."
+    visible = attempt("visible_gpus", lambda: _visible(state.gpus, environ, unknown), None)
     return Facts(
         tensorflow=build.version,
         tensorflow_distribution=build.distribution,
@@ -83,6 +75,17 @@ def collect_facts(environ: Mapping[str, str] | None = None, *, nvml_timeout: flo
     )
 
 
-def _order_is_unsure(gpus: tuple[Gpu, ...], environ: Mapping[str, str]) -> bool:
-    names = {gpu.name for gpu in gpus}
-    return len(names) > 1 and environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID"
+def _visible(
+    gpus: tuple[Gpu, ...], environ: Mapping[str, str], unknown: dict[str, str]
+) -> tuple[int, ...] | None:
+    """Return the positions of the visible GPUs; None where the GPUs are unknown. Notes a doubtful order."""
+    from pytest_tfgpu.environment import visibility
+
+    value = environ.get("CUDA_VISIBLE_DEVICES")
+    if visibility.hides_all(value):
+        return ()
+    if not gpus and {"nvml", "driver"} & unknown.keys():
+        return None
+    if len({gpu.name for gpu in gpus}) > 1 and environ.get("CUDA_DEVICE_ORDER") != "PCI_BUS_ID":
+        unknown["visible_gpus"] = "CUDA may number unlike GPUs in another order than the driver."
+    return visibility.visible_positions(gpus, value)

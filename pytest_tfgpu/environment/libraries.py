@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cached_property
 from pathlib import Path
 
-from pytest_tfgpu.environment.loader import Found, Loader, loader
+from pytest_tfgpu.environment.loader import Loader, loader
 from pytest_tfgpu.environment.tensorflow_build import Build
 from pytest_tfgpu.model import Library
 
@@ -20,6 +21,7 @@ _BY_CUDA: dict[str, tuple[str, ...]] = {
 }
 """CUDA's major version -> the libraries that TensorFlow opens (CUDA release notes, component versions)."""
 _VERSIONED = re.compile(r"\.so\.(\d+(?:\.\d+)+)$")
+_MAJOR = re.compile(r"(libcu\w*)\.so\.\d+(?:\.0)?")
 _LISTED = re.compile(r"^([^,\n]*/lib[^/,\n]+\.so[^/,\n]*),", re.MULTILINE)
 _TOOLKITS = (
     "usr/local/cuda*/lib64",
@@ -47,8 +49,8 @@ def collect(build: Build, environ: Mapping[str, str], root: Path = Path("/")) ->
     """Find each wanted library as the loader would; empty where the loader isn't Linux's."""
     if not sys.platform.startswith("linux"):
         return ()
-    order = loader(build.framework, environ, root)
-    return tuple(_describe(name, order, build, environ, root) for name in wanted(build))
+    search = _Search(loader(build.framework, environ, root), build, environ, root)
+    return tuple(search.describe(name) for name in wanted(build))
 
 
 def version_of(library: Library | None, parts: int) -> str | None:
@@ -57,26 +59,72 @@ def version_of(library: Library | None, parts: int) -> str | None:
     return ".".join(numbers[:parts]) if len(numbers) >= parts else None
 
 
-def _describe(name: str, order: Loader, build: Build, environ: Mapping[str, str], root: Path) -> Library:
-    found = order.find(name)
-    if found is None:
-        return Library(
-            name,
-            searched=tuple(map(str, order.folders)),
-            near=tuple(dict.fromkeys(_near(name, order, build, environ, root))),
-        )
-    provider, version = _wheel(found.path)
-    return Library(
-        name,
-        path=str(found.path),
-        version=_version(found) or version,
-        provider=provider or found.through,
-    )
+class _Search:
+    """One search on this machine; what is listed once isn't listed again."""
+
+    def __init__(self, order: Loader, build: Build, environ: Mapping[str, str], root: Path) -> None:
+        self._order, self._build, self._environ, self._root = order, build, environ, root
+        self._wheels: dict[Path, dict[str, tuple[str, str]]] = {}
+
+    def describe(self, name: str) -> Library:
+        """Return the record of a library."""
+        found = self._order.find(name)
+        if found is None:
+            searched = tuple(map(str, self._order.folders))
+            return Library(name, searched=searched, near=tuple(dict.fromkeys(self._near(name))))
+        provider, version = self._wheel(found.path)
+        version = _file_version(found.path) or version
+        return Library(name, str(found.path), version, provider or found.through)
+
+    def _wheel(self, path: Path) -> tuple[str | None, str | None]:
+        """Return (distribution, version) of the wheel that installed a library under a `nvidia` folder."""
+        parts = path.parts
+        if "nvidia" not in parts:
+            return None, None
+        depth = len(parts) - 1 - parts[::-1].index("nvidia")
+        site = Path(*parts[:depth])
+        if site not in self._wheels:
+            self._wheels[site] = _wheel_files(site)
+        return self._wheels[site].get("/".join(parts[depth:]), (None, None))
+
+    def _near(self, name: str) -> Iterator[str]:
+        yield from (str(folder / name) for folder in self._other_folders if (folder / name).is_file())
+        stem = name.partition(".so.")[0]
+        for path in self._majors:
+            if path.name.startswith(f"{stem}.so.") and path.name != name and path.exists():
+                yield str(path)
+
+    @cached_property
+    def _majors(self) -> list[Path]:
+        """The files `libcu*.so.N`, in whatever major version, that the loader would find by their names."""
+        files = []
+        for folder in self._order.folders:
+            try:
+                with os.scandir(folder) as entries:
+                    names = sorted(entry.name for entry in entries if _MAJOR.fullmatch(entry.name))
+            except OSError:
+                continue
+            files += [folder / name for name in names]
+        cached = sorted(path for name, path in self._order.cache.items() if _MAJOR.fullmatch(name))
+        return [*files, *cached]
+
+    @cached_property
+    def _other_folders(self) -> list[Path]:
+        """Where CUDA libraries are commonly put and the loader doesn't look: wheels, toolkits, conda."""
+        folders: list[Path] = []
+        if self._build.folder is not None:
+            folders += sorted(self._build.folder.parent.glob("nvidia/*/lib"))
+        for pattern in _TOOLKITS:
+            folders += sorted(self._root.glob(pattern))
+        for variable, inside in (("CUDA_HOME", "lib64"), ("CUDA_PATH", "lib64"), ("CONDA_PREFIX", "lib")):
+            if self._environ.get(variable):
+                folders.append(Path(self._environ[variable]) / inside)
+        return [folder for folder in folders if folder not in self._order.folders]
 
 
-def _version(found: Found) -> str | None:
+def _file_version(path: Path) -> str | None:
     """Read the version from the file's own name, or from a name that its chain of links passes."""
-    path, best = found.path, None
+    best = None
     for _ in range(8):
         match = _VERSIONED.search(path.name)
         if match and (best is None or len(match[1]) > len(best)):
@@ -87,18 +135,8 @@ def _version(found: Found) -> str | None:
     return best
 
 
-def _wheel(path: Path) -> tuple[str | None, str | None]:
-    """Return (distribution, version) of the wheel that installed a library under a `nvidia` folder."""
-    parts = path.parts
-    if "nvidia" not in parts:
-        return None, None
-    depth = len(parts) - 1 - parts[::-1].index("nvidia")
-    site = Path(*parts[:depth])
-    return _wheel_files(site).get("/".join(parts[depth:]), (None, None))
-
-
-@cache
 def _wheel_files(site: Path) -> dict[str, tuple[str, str]]:
+    """Return library -> (distribution, version) of NVIDIA's wheels in a folder of packages."""
     files: dict[str, tuple[str, str]] = {}
     for folder in site.glob("nvidia_*.dist-info"):
         stem, _, version = folder.name.removesuffix(".dist-info").rpartition("-")
@@ -111,35 +149,3 @@ def _wheel_files(site: Path) -> dict[str, tuple[str, str]]:
         for name in _LISTED.findall(record):
             files[name] = (stem.replace("_", "-"), number)
     return files
-
-
-def _near(name: str, order: Loader, build: Build, environ: Mapping[str, str], root: Path) -> Iterator[str]:
-    stem = name.partition(".so.")[0]
-    for folder in _other_folders(build, environ, root):
-        if folder not in order.folders and (folder / name).is_file():
-            yield str(folder / name)
-    for folder in order.folders:
-        yield from (str(path) for path in _majors(folder, stem) if path.name != name)
-    for cached, path in sorted(order.cache.items()):
-        if cached.startswith(f"{stem}.so.") and cached != name and path.exists():
-            yield str(path)
-
-
-def _majors(folder: Path, stem: str) -> list[Path]:
-    """Return the files `stem.so.N` of a folder, without those of more exact versions."""
-    pattern = re.compile(rf"{re.escape(stem)}\.so\.\d+(\.0)?")
-    try:
-        return sorted(path for path in folder.iterdir() if pattern.fullmatch(path.name))
-    except OSError:
-        return []
-
-
-def _other_folders(build: Build, environ: Mapping[str, str], root: Path) -> Iterator[Path]:
-    """Yield where CUDA libraries are commonly put: beside TensorFlow, in toolkits and conda environments."""
-    if build.folder is not None:
-        yield from sorted(build.folder.parent.glob("nvidia/*/lib"))
-    for pattern in _TOOLKITS:
-        yield from sorted(root.glob(pattern))
-    for variable, inside in (("CUDA_HOME", "lib64"), ("CUDA_PATH", "lib64"), ("CONDA_PREFIX", "lib")):
-        if environ.get(variable):
-            yield Path(environ[variable]) / inside

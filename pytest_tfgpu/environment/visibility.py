@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from pytest_tfgpu.model import Gpu
 
-_NUMBER = re.compile(r"\s*([+-]?\d+)")
+_NUMBER = re.compile(r"\s*([+-]?[0-9]+)")
+_LONG_MAX = 2**63 - 1
 
 
 def hides_all(value: str | None) -> bool:
@@ -46,9 +47,13 @@ def _is_uuid(token: str) -> bool:
 
 
 def _number(token: str) -> int:
-    """Read a number as C's strtol does: as far as it goes; -1 where none begins."""
+    """Read a number as C's strtol does: as far as it goes, clamped; -1 where none begins."""
     match = _NUMBER.match(token)
-    return int(match[1]) if match else -1
+    if match is None:
+        return -1
+    if len(match[1]) > 18:
+        return -1 if match[1].startswith("-") else _LONG_MAX
+    return int(match[1])
 
 
 def _by_ordinal(gpus: Sequence[Gpu], number: int) -> int | None:

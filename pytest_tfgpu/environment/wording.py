@@ -31,7 +31,7 @@ def enumerate_names(names: Sequence[str]) -> str:
 
 def numbers(version: str) -> tuple[int, ...]:
     """Read the leading numbers of a version: `12.5.1` gives (12, 5, 1)."""
-    match = re.match(r"\d+(?:\.\d+)*", version)
+    match = re.match(r"[0-9]{1,9}(?:\.[0-9]{1,9})*", version)
     return tuple(int(part) for part in match[0].split(".")) if match else ()
 
 

@@ -8,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import integers, lists, none, one_of, sampled_from, text
 
 import pytest_tfgpu
-from pytest_tfgpu.environment import findings
+from pytest_tfgpu.environment import findings, presence
 from pytest_tfgpu.environment.faults import RULES
 from pytest_tfgpu.model import BuiltFor, EvidenceLine, Facts, Finding, Gpu, GpuProcess, Help, Library
 
@@ -417,6 +419,40 @@ def test_rules_survive_facts_with_holes() -> None:
     for name in full:
         facts = Facts.from_json({key: value for key, value in full.items() if key != name})
         assert all(isinstance(finding, Finding) for rule in RULES for finding in rule(facts)), name
+
+
+WORDS = one_of(
+    none(), text(max_size=12), sampled_from(["12.5", "9", "sm_", "sm_5", "8.x", "-1", "0,7", "1" * 5000])
+)
+
+
+@given(
+    words=lists(WORDS, min_size=8, max_size=8),
+    memory=one_of(none(), integers()),
+    visible=one_of(none(), lists(integers(0, 3), max_size=3).map(tuple)),
+    code=sampled_from([None, 9, 12, 18, 999]),
+)
+def test_any_facts(
+    words: list[str | None], memory: int | None, visible: tuple[int, ...] | None, code: int | None
+) -> None:
+    """Facts as a hook may lay them over, however odd, give findings and a presence, and no exception."""
+    gpu = Gpu(0, words[0], words[1], words[2], memory, memory, words[3])
+    facts = replace(
+        HEALTHY,
+        cudnn=words[4],
+        driver=words[5],
+        driver_cuda=words[6],
+        built_for=BuiltFor(words[7], words[4], tuple(filter(None, words))),
+        gpus=(gpu, T4),
+        visible_gpus=visible,
+        nvml_error=code,
+        unknown={} if code is None else {"nvml": "NVML said so."},
+        environment={} if words[0] is None else {"CUDA_VISIBLE_DEVICES": words[0]},
+    )
+    found = findings(facts)
+    assert all(finding.summary for finding in found)
+    if presence(facts).status == "unusable":
+        assert any(finding.severity == "error" for finding in found)
 
 
 def test_causes_are_known() -> None:

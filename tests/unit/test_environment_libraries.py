@@ -159,6 +159,15 @@ def test_another_major_version_is_near(site: Site, tmp_path: Path) -> None:
     assert library.near == (str(tmp_path / "lib/libcudnn.so.8"),)
 
 
+def test_link_that_leads_nowhere(site: Site, tmp_path: Path) -> None:
+    """A link of the right name that leads nowhere is neither found nor near."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/libcudnn.so.9").symlink_to("libcudnn.so.9.3.0")
+    (tmp_path / "lib/libcudnn.so.8").symlink_to("libcudnn.so.8.9.6")
+    library = find(site, {"LD_LIBRARY_PATH": str(tmp_path / "lib")})["libcudnn.so.9"]
+    assert (library.path, library.near) == (None, ())
+
+
 @pytest.mark.parametrize("variable", ["CUDA_HOME", "CUDA_PATH"])
 def test_toolkit_off_the_search_path_is_near(site: Site, tmp_path: Path, variable: str) -> None:
     """A toolkit that the loader isn't told of is named as the place where a library lies."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import text
 
 from pytest_tfgpu.environment.visibility import hides_all, visible_positions
 from pytest_tfgpu.model import Gpu
@@ -51,6 +53,10 @@ INSTANCES = (
         ("GPU-b,0", (2,)),
         ("0,GPU-b", (0,)),
         ("gpu-b", ()),
+        ("9" * 5000, ()),
+        ("0," + "9" * 5000, (0,)),
+        ("-" + "9" * 5000, ()),
+        ("\u0663", ()),
     ],
 )
 def test_value(value: str | None, expected: tuple[int, ...]) -> None:
@@ -93,6 +99,15 @@ def test_values_that_depend_on_the_machine(value: str | None) -> None:
 def test_order_of_the_driver_counts_where_numbers_are_unknown() -> None:
     """Devices without an index of their own are numbered as they stand."""
     assert visible_positions((Gpu(name="a"), Gpu(name="b")), "1") == (1,)
+
+
+@given(text())
+def test_any_text(value: str) -> None:
+    """Any text whatever gives distinct positions of GPUs that exist."""
+    positions = visible_positions(GPUS, value)
+    assert len(set(positions)) == len(positions)
+    assert set(positions) <= {0, 1, 2}
+    assert not (hides_all(value) and positions)
 
 
 def test_no_gpus() -> None:

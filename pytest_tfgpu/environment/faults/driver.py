@@ -85,6 +85,8 @@ def driver_too_old(facts: Facts) -> Iterator[Finding]:
     if facts.driver_cuda:
         shown = EvidenceLine(f"driver {facts.driver or '(unknown)'}: CUDA {facts.driver_cuda}", "NVML")
         has, wants = numbers(facts.driver_cuda), numbers(needed)
+        if not has:
+            return
         if has[:1] < wants[:1]:
             summary = f"The driver supports CUDA {facts.driver_cuda} at most; {build}."
             yield Finding(summary, cause="driver-too-old", evidence=(shown,), help=update)
@@ -93,7 +95,8 @@ def driver_too_old(facts: Facts) -> Iterator[Finding]:
             yield Finding(summary, "warning", "driver-too-old", evidence=(shown,), help=update)
     elif facts.driver and facts.platform != "jetson":
         oldest = OLDEST_DRIVER.get(needed.partition(".")[0])
-        if oldest and numbers(facts.driver)[:2] < oldest:
+        has = numbers(facts.driver)
+        if oldest and has and has[:2] < oldest:
             summary = f"The driver {facts.driver} is too old: {build}."
             evidence = EvidenceLine(f"needs driver {oldest[0]}.{oldest[1]} or newer", f"CUDA {needed}")
             yield Finding(summary, cause="driver-too-old", evidence=(evidence,), help=update)

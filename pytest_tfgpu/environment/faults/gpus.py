@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from pytest_tfgpu.environment.wording import build_name, gpu_name, numbers
 from pytest_tfgpu.model import EvidenceLine, Facts, Finding, GpuProcess
+
+_ARCHITECTURE = re.compile(r"(sm|compute)_([0-9]{1,2})([0-9])[a-z]?")
 
 
 def compute_capability(facts: Facts) -> Iterator[Finding]:
@@ -18,6 +21,8 @@ def compute_capability(facts: Facts) -> Iterator[Finding]:
         if not built or gpu.compute_capability is None:
             continue
         has = numbers(gpu.compute_capability)
+        if len(has) < 2:
+            continue
         if any(architecture[0] == has[0] and architecture <= has for _, architecture in built):
             continue
         name = f"{gpu_name(gpu)}, compute capability {gpu.compute_capability}"
@@ -59,8 +64,8 @@ def gpu_taken(facts: Facts) -> Iterator[Finding]:
 def _architectures(facts: Facts) -> list[tuple[str, tuple[int, ...]]]:
     """Return (sm or compute, (major, minor)) of the architectures that TensorFlow is built for."""
     built = facts.built_for.compute_capabilities if facts.built_for else ()
-    pairs = (name.partition("_") for name in built)
-    return [(kind, (int(number[:-1]), int(number[-1]))) for kind, _, number in pairs if number.isdigit()]
+    matches = filter(None, (_ARCHITECTURE.fullmatch(name) for name in built))
+    return [(match[1], (int(match[2]), int(match[3]))) for match in matches]
 
 
 def _holders(processes: list[GpuProcess]) -> tuple[EvidenceLine, ...]:

@@ -70,6 +70,8 @@ def cudnn_version(facts: Facts) -> Iterator[Finding]:
     if needed is None or facts.cudnn is None:
         return
     has, wants = numbers(facts.cudnn), numbers(needed)
+    if not has or not wants:
+        return
     if has[:1] == wants[:1] and (len(wants) < 2 or has[1:2] >= wants[1:2]):
         return
     library = find_library(facts, "libcudnn.so")
