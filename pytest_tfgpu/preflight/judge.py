@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
-from pytest_tfgpu.model import CheckResult, Facts, Finding, GpuChecks, Preflight
+from pytest_tfgpu.model import CheckResult, Diagnosis, Facts, Finding, GpuChecks, Preflight
 from pytest_tfgpu.preflight.data import Answer, Device
 from pytest_tfgpu.preflight.explain import Explainer
 from pytest_tfgpu.preflight.wording import device_label
@@ -81,7 +81,7 @@ def _verdict(
         problem = answer.problem
         asked = problem.error or problem.kind in ("crashed", "timeout", "flood")
         diagnosis = explainer.diagnose(problem.error, answer.stderr) if asked else None
-        return Preflight("unusable", _sentence(problem.sentence), diagnosis.cause if diagnosis else None)
+        return Preflight("unusable", _sentence(problem.sentence), _cause(diagnosis))
     if not answer.gpus:
         return _nothing_listed(facts, answer, explainer)
     broken = [gpu for gpu in answer.gpus if not gpu.usable]
@@ -114,7 +114,7 @@ def _nothing_listed(facts: Facts, answer: Answer, explainer: Explainer) -> Prefl
             "absent", here.reason if here.status == "absent" else "CUDA shows no GPU.", here.cause
         )
     diagnosis = explainer.diagnose({}, answer.stderr)
-    cause = diagnosis.cause if diagnosis else here.cause
+    cause = _cause(diagnosis) or here.cause
     if shown:
         what = "a GPU" if shown == 1 else f"{shown} GPUs"
         who = "TensorFlow, which needs NVML," if "nvml" in facts.unknown else "TensorFlow"
@@ -156,7 +156,12 @@ def _first_failed(gpu: GpuChecks) -> CheckResult:
 
 
 def _first_cause(broken: list[GpuChecks]) -> str | None:
-    return next((check.cause for gpu in broken for check in gpu.checks if check.cause), None)
+    return next(filter(None, (_cause(check.diagnosis) for gpu in broken for check in gpu.checks)), None)
+
+
+def _cause(diagnosis: Diagnosis | None) -> str | None:
+    """Return the cause of a diagnosis that is more than possible: a verdict's cause stands without a confidence."""
+    return None if diagnosis is None or diagnosis.confidence == "possible" else diagnosis.cause
 
 
 def _from_answer(facts: Facts, answer: Answer) -> list[Finding]:

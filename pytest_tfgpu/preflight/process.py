@@ -115,28 +115,31 @@ class Child:
         """
         if self.end == "not-started":
             return
-        deadline, open_streams = time.monotonic() + self.limit, 1
-        while open_streams:
-            if self._stop.is_set() or self._flooded.is_set() or time.monotonic() >= deadline:
-                self.end = (
-                    "stopped" if self._stop.is_set() else "flood" if self._flooded.is_set() else "timeout"
-                )
-                break
+        deadline = time.monotonic() + self.limit
+        while not self._is_over(deadline):
             try:
-                event = self._queue.get(timeout=min(0.1, max(0.0, deadline - time.monotonic())))
+                event = self._queue.get(timeout=0.1)
             except queue.Empty:
-                if self._process.poll() is not None:
-                    self._readers[0].join(0.5)
-                    if self._queue.empty():
-                        break
                 continue
             if event is None:
-                open_streams -= 1
-                continue
+                break
             if event["event"] in ("imported", "device-done"):
                 deadline = time.monotonic() + self.limit
             yield event
         self._finish(deadline)
+
+    def _is_over(self, deadline: float) -> bool:
+        """Whether no more reports are to be waited for; says why in `end`, where that is our doing."""
+        if self._stop.is_set():
+            self.end = "stopped"
+        elif self._flooded.is_set():
+            self.end = "flood"
+        elif time.monotonic() >= deadline:
+            self.end = "timeout"
+        elif self._process.poll() is not None and self._queue.empty():
+            self._readers[0].join(0.5)
+            return self._queue.empty()
+        return self.end != "exited"
 
     def log(self) -> list[str]:
         """Return the kept lines of what the child wrote that is no report: standard output, then standard error."""
@@ -145,7 +148,7 @@ class Child:
     def close(self) -> None:
         """End the child at once, whatever it does."""
         if self.end != "not-started" and self.returncode is None:
-            self.end = "stopped"
+            self._stop.set()
             self._finish(0.0)
 
     def stop(self) -> None:
@@ -154,9 +157,8 @@ class Child:
 
     def _finish(self, deadline: float) -> None:
         """Wait for a child that closed its output, end what is left of it, and let the readers finish."""
-        while self.end == "exited" and not self._ended(0.1):
-            if self._stop.is_set() or time.monotonic() >= deadline:
-                self.end = "stopped" if self._stop.is_set() else "timeout"
+        while not self._is_over(deadline) and not self._ended(0.1):
+            continue
         self._kill()
         self.returncode = self._process.wait()
         streams = (self._process.stdout, self._process.stderr)

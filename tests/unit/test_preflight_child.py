@@ -241,7 +241,7 @@ def test_nothing_is_left_running(checked: dict[str, CheckResult]) -> None:
         ("aborts", 60, "crashed", "was killed by SIGABRT"),
         ("exits", 60, "crashed", "ended with exit status 0 without an answer"),
         ("floods", 60, "failed", "was ended after it had written 32 MiB of output"),
-        ("hangs", 10, "timeout", "did not answer within 10 s"),
+        ("hangs", 12, "timeout", "did not answer within 12 s"),
     ],
 )
 def test_a_check_that_takes_the_child_down(name: str, seconds: float, outcome: str, message: str) -> None:

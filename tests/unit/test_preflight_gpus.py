@@ -115,7 +115,7 @@ def test_a_crash_on_one_gpu(simulated_gpu: Describe, visible: str | None, indice
 
 def test_a_hang_on_one_gpu(simulated_gpu: Describe) -> None:
     """A GPU that hangs is marked when its time is over, and the others go on."""
-    answer = run(simulated_gpu(gpus=2), "hangs_on_first_of_several", "quiet", seconds=8)
+    answer = run(simulated_gpu(gpus=2), "hangs_on_first_of_several", "quiet", seconds=12)
     assert outcomes(answer) == [["timeout", "not-run"], ["passed", "passed"]]
     assert answer.gpus[0].checks[0].details["stack"][0].endswith("in hangs_on_first_of_several")
 
@@ -134,9 +134,9 @@ def test_a_gpu_that_cannot_be_started(simulated_gpu: Describe) -> None:
 def test_a_hang_at_the_start_of_a_gpu(simulated_gpu: Describe) -> None:
     """A GPU that hangs while TensorFlow starts it is ended at the limit, before any check."""
     machine = simulated_gpu().failing("cuDevicePrimaryCtxRetain", "hang")
-    answer = run(machine, "quiet", "settings", seconds=8)
+    answer = run(machine, "quiet", "settings", seconds=12)
     assert outcomes(answer) == [["timeout", "not-run"]]
-    assert answer.gpus[0].checks[0].message == "did not answer within 8 s"
+    assert answer.gpus[0].checks[0].message == "did not answer within 12 s"
 
 
 def test_too_few_gpus(simulated_gpu: Describe) -> None:

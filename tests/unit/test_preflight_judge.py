@@ -142,6 +142,16 @@ def test_a_failed_check_is_diagnosed() -> None:
     assert verdict.gpus[0].checks[1].diagnosis is None
 
 
+def test_a_merely_possible_cause_is_not_the_verdicts() -> None:
+    """Where the evidence leaves several causes open, the check's diagnosis lists them and the verdict names none."""
+    error = {"class": "tensorflow.errors.InvalidArgumentError", "message": "No DNN in stream executor."}
+    verdict = judge(TWO, answer(gpu(0, "failed", message="No DNN", error=error)))
+    check = verdict.gpus[0].checks[0]
+    assert check.diagnosis is not None
+    assert (check.diagnosis.confidence, check.cause) == ("possible", check.diagnosis.cause)
+    assert verdict.cause is None
+
+
 def test_a_defect_of_the_diagnosis_costs_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a diagnosis can't be made because of a defect of ours, the verdict stands, and a finding says so."""
     monkeypatch.setattr(engine, "diagnose", lambda *_: {}["gone"])
