@@ -66,7 +66,16 @@ class Requirement:
 
 # ------------------------------------------------------------------------------------------- arguments
 
-_UNITS = {"b": 1, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40, "kb": 10**3, "mb": 10**6, "gb": 10**9}
+_UNITS = {
+    "b": 1,
+    "kib": 2**10,
+    "mib": 2**20,
+    "gib": 2**30,
+    "tib": 2**40,
+    "kb": 10**3,
+    "mb": 10**6,
+    "gb": 10**9,
+}
 
 
 def size_mib(text: object) -> float:
@@ -74,7 +83,9 @@ def size_mib(text: object) -> float:
 
     Raises ValueError where it isn't one.
     """
-    match = re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*", text) if isinstance(text, str) else None
+    match = (
+        re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*", text) if isinstance(text, str) else None
+    )
     if match is None or match[2].lower() not in _UNITS:
         raise ValueError(f"expected a size like '8 GiB', got {text!r}")
     return float(match[1]) * _UNITS[match[2].lower()] / 2**20
@@ -205,7 +216,9 @@ def requires_driver(version: str) -> Requirement:
     def ask(machine: Machine) -> str | None:
         machine.gpus()
         found = machine.facts.driver
-        unknown = machine.facts.unknown.get("driver") or machine.facts.unknown.get("nvml") or "version unknown"
+        unknown = (
+            machine.facts.unknown.get("driver") or machine.facts.unknown.get("nvml") or "version unknown"
+        )
         return None if _meets(found, wanted) else found or unknown
 
     return Requirement(f"driver {version}", ask)

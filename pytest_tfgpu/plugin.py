@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfgpu.fixtures import gpu_device, gpu_smoke, tfgpu
+from pytest_tfgpu.nesting import announce_session
 from pytest_tfgpu.session import KEY, Session
-from pytest_tfgpu.settings import BadSetting, Settings, add_options, announce_session, resolve
+from pytest_tfgpu.settings import BadSetting, Settings, add_options, resolve
 
 if TYPE_CHECKING:
     from pytest_tfgpu.knowledge.schema import Cause

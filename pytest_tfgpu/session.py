@@ -24,8 +24,6 @@ UNUSABLE = 70
 ENDED = (ABSENT, UNUSABLE)
 """The exit statuses with which a preflight ends a session."""
 
-ISSUES = "https://github.com/pytest-tfgpu/pytest-tfgpu/issues"
-
 
 @dataclass
 class Session:
@@ -80,7 +78,10 @@ class Session:
     def problem(self, feature: str, error: BaseException) -> None:
         """Note a defect of the plugin itself, once each."""
         text = " ".join(str(error).split())[:300]
-        line = f"{feature} failed: {type(error).__name__}: {text}. No test result was changed. Please report it: {ISSUES}"
+        line = (
+            f"{feature} failed: {type(error).__name__}: {text} (no test result was changed; please report this "
+            "with the output of 'tfgpu doctor')"
+        )
         if line not in self.problems:
             self.problems.append(line)
 

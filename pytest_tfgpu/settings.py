@@ -6,7 +6,6 @@ one below it; nothing is merged.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -276,6 +275,8 @@ def resolve(config: pytest.Config, environ: Mapping[str, str] | None = None) -> 
 
     Raises BadSetting for a value that can't be used.
     """
+    from pytest_tfgpu.nesting import own_environment
+
     environ = own_environment() if environ is None else environ
     values: dict[str, Any] = {}
     for row in SETTINGS:
@@ -285,56 +286,3 @@ def resolve(config: pytest.Config, environ: Mapping[str, str] | None = None) -> 
     if values.get("require"):
         values["preflight"] = True
     return Settings(**values)
-
-
-# ------------------------------------------------------------------------- pytest inside a running session
-
-_OUTER = "PYTEST_TFGPU_OUTER"
-
-
-def _session_variables(environ: Mapping[str, str]) -> dict[str, str]:
-    return {
-        name: value
-        for name, value in environ.items()
-        if name.startswith("TFGPU_") or name == "GITHUB_STEP_SUMMARY"
-    }
-
-
-def own_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment without the settings that belong to a pytest session around this one.
-
-    A variable that a test set anew for the inner session (pytester) counts; one that it merely inherited doesn't.
-    """
-    environ = os.environ if environ is None else environ
-    mine = dict(environ)
-    outer = environ.get(_OUTER)
-    if outer:
-        import json
-
-        try:
-            inherited = json.loads(outer)
-        except ValueError:
-            return mine
-        for name, value in inherited.items():
-            if mine.get(name) == value:
-                del mine[name]
-    return mine
-
-
-def announce_session() -> Callable[[], None]:
-    """Let pytest sessions that this one's tests start know which settings are ours; return what takes it back."""
-    variables = _session_variables(os.environ)
-    if not variables or _OUTER in os.environ:
-        return _nothing
-    import json
-
-    os.environ[_OUTER] = json.dumps(variables)
-    return _forget_session
-
-
-def _nothing() -> None:
-    pass
-
-
-def _forget_session() -> None:
-    os.environ.pop(_OUTER, None)

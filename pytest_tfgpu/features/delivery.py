@@ -27,8 +27,8 @@ def deliver(report: Report, target: Target, reporter: Reporter, rootdir: Path) -
 
 def _to_github(report: Report, rootdir: Path) -> tuple[list[str], list[str]]:
     """Append to the summary of this step; the annotations are commands that GitHub reads from the output."""
+    from pytest_tfgpu.nesting import own_environment
     from pytest_tfgpu.reporters.github import annotation_lines, append_summary
-    from pytest_tfgpu.settings import own_environment
 
     environment = own_environment()
     summary = environment.get("GITHUB_STEP_SUMMARY")

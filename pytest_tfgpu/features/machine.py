@@ -32,7 +32,9 @@ def known_checks(config: pytest.Config) -> dict[str, Check]:
             if not isinstance(check, Check):
                 raise _compat.BadHook(f"pytest_tfgpu_checks of {provider}: expected a Check, got {check!r}")
             if check.name in checks:
-                raise _compat.BadHook(f"check {check.name!r} is given by {providers[check.name]} and by {provider}")
+                raise _compat.BadHook(
+                    f"check {check.name!r} is given by {providers[check.name]} and by {provider}"
+                )
             checks[check.name], providers[check.name] = check, provider
     return checks
 

@@ -41,7 +41,11 @@ def _expressions(owner: ast.AST) -> Iterator[ast.expr]:
     yield from getattr(owner, "decorator_list", [])
     if not isinstance(owner, (ast.FunctionDef, ast.AsyncFunctionDef)):
         for statement in getattr(owner, "body", []):
-            targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
+            targets = (
+                statement.targets
+                if isinstance(statement, ast.Assign)
+                else [getattr(statement, "target", None)]
+            )
             if any(isinstance(target, ast.Name) and target.id == "pytestmark" for target in targets):
                 yield statement.value
 
@@ -64,7 +68,9 @@ def _same_arguments(node: ast.AST, mark: pytest.Mark) -> bool:
 
 def as_called(mark: pytest.Mark) -> str:
     """Return the marker with its arguments, as a call: `requires_cudnn('>=9.1')`."""
-    arguments = [repr(value) for value in mark.args] + [f"{key}={value!r}" for key, value in mark.kwargs.items()]
+    arguments = [repr(value) for value in mark.args] + [
+        f"{key}={value!r}" for key, value in mark.kwargs.items()
+    ]
     return f"{mark.name}({', '.join(arguments)})"
 
 

@@ -47,7 +47,13 @@ class Recorder:
         self.collected.add(report)
         test = self._tests.setdefault(
             report.nodeid,
-            {"nodeid": report.nodeid, "outcome": "passed", "phase": "call", "started": report.start, "seconds": 0.0},
+            {
+                "nodeid": report.nodeid,
+                "outcome": "passed",
+                "phase": "call",
+                "started": report.start,
+                "seconds": 0.0,
+            },
         )
         test["seconds"] += report.duration
         outcome = _outcome(report)
@@ -90,7 +96,9 @@ def _outcome(report: pytest.TestReport) -> str:
 class Summary:
     """Says at the end what the failures have in common, and writes the reports."""
 
-    def __init__(self, config: pytest.Config, session: Session, targets: list[tuple[Target, Reporter]]) -> None:
+    def __init__(
+        self, config: pytest.Config, session: Session, targets: list[tuple[Target, Reporter]]
+    ) -> None:
         self._config = config
         self._session = session
         self._targets = targets
@@ -137,7 +145,7 @@ class Summary:
         self._say(terminalreporter)
 
     def _say(self, terminal: TerminalReporter | None) -> None:
-        """Print the summary, what went wrong in the plugin, and what GitHub reads; without a terminal the last alone."""
+        """Print the summary, the plugin's own faults, and what GitHub reads; without a terminal the last alone."""
         if terminal is not None:
             with self._session.guard("the summary"):
                 self._show(terminal)

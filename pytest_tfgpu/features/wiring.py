@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfgpu import _compat
+from pytest_tfgpu.nesting import own_environment
 from pytest_tfgpu.session import Session, get
-from pytest_tfgpu.settings import DEFAULT_CHECKS, BadSetting, own_environment
+from pytest_tfgpu.settings import DEFAULT_CHECKS, BadSetting
 
 if TYPE_CHECKING:
     from pytest_tfgpu.reporters import Reporter, Target

@@ -1,4 +1,4 @@
-"""Explained failures, with the real TensorFlow on the CPU: what is named, where it stands, and where silence is kept."""
+"""Explained failures, with the real TensorFlow on the CPU: what is named, where it stands, what gets nothing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.suite import MODES, Outcome, Suite
 
-REAL = '''
+REAL = """
 import asyncio
 import sys
 
@@ -166,7 +166,7 @@ class TestClose(tf.test.TestCase):
 
 def test_missing_fixture(no_such_fixture):
     pass
-'''
+"""
 
 NAMED = {
     "test_host_memory": ("call", "host-out-of-memory", "memory"),
@@ -189,7 +189,13 @@ NAMED = {
 }
 """Test -> the phase that failed, the cause, its category."""
 
-ORDINARY = ("test_plain_assertion", "test_mention", "test_close", "TestClose::test_all_close", "test_missing_fixture")
+ORDINARY = (
+    "test_plain_assertion",
+    "test_mention",
+    "test_close",
+    "TestClose::test_all_close",
+    "test_missing_fixture",
+)
 
 AT_IMPORT = "import tensorflow as tf\n\ntf.cast(tf.constant(['a']), tf.float32)\n"
 
@@ -206,7 +212,11 @@ def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 def test_each_real_failure_gets_its_cause(real: Outcome) -> None:
     """Every failure that TensorFlow raised has the right cause, phase and category in the report."""
     found = {
-        diagnosis["nodeid"].partition("::")[2]: (diagnosis["phase"], diagnosis["cause"], diagnosis["category"])
+        diagnosis["nodeid"].partition("::")[2]: (
+            diagnosis["phase"],
+            diagnosis["cause"],
+            diagnosis["category"],
+        )
         for diagnosis in real.report["diagnoses"]
         if "::" in diagnosis["nodeid"]
     }
@@ -215,7 +225,9 @@ def test_each_real_failure_gets_its_cause(real: Outcome) -> None:
 
 def test_host_memory_is_not_the_gpu(real: Outcome) -> None:
     """A tensor that doesn't fit into the computer's memory is put to the host, with the allocator as evidence."""
-    (diagnosis,) = (entry for entry in real.report["diagnoses"] if entry["nodeid"].endswith("test_host_memory"))
+    (diagnosis,) = (
+        entry for entry in real.report["diagnoses"] if entry["nodeid"].endswith("test_host_memory")
+    )
     assert any("by allocator" in quote["text"] for quote in diagnosis["evidence"])
     assert not any("memory growth" in advice["text"].lower() for advice in diagnosis["help"])
 
@@ -225,11 +237,11 @@ def test_a_module_that_fails_at_import_is_explained(real: Outcome) -> None:
     diagnoses = [entry for entry in real.report["diagnoses"] if entry["nodeid"] == "test_import.py"]
     assert [(entry["phase"], entry["cause"]) for entry in diagnoses] == [("collect", "unsupported-cast")]
     error = real.text.partition("ERROR collecting test_import.py")[2].partition("\n____")[0]
-    assert "Likely cause: " in error
+    assert "[unsupported-cast]" in error
 
 
 def test_ordinary_failures_get_nothing(real: Outcome) -> None:
-    """Failed assertions, comparisons, texts that only mention CUDA and missing fixtures have no section and no cause."""
+    """Assertions, comparisons, texts that only mention CUDA and missing fixtures have no section and no cause."""
     tests = {test["nodeid"].partition("::")[2]: test for test in real.report["tests"]}
     for name in ORDINARY:
         assert tests[name]["outcome"] in ("failed", "error")
@@ -240,8 +252,16 @@ def test_ordinary_failures_get_nothing(real: Outcome) -> None:
 
 def test_outcomes_are_those_of_plain_pytest(real: Outcome) -> None:
     """The counts are what pytest itself says, in its last line and in the report."""
-    counts = {name: number for name, number in real.report["outcomes"].items() if name not in ("deselected", "warnings")}
-    last = {name: number for name, number in real.outcomes.items() if name not in ("deselected", "warning", "warnings")}
+    counts = {
+        name: number
+        for name, number in real.report["outcomes"].items()
+        if name not in ("deselected", "warnings")
+    }
+    last = {
+        name: number
+        for name, number in real.outcomes.items()
+        if name not in ("deselected", "warning", "warnings")
+    }
     assert sum(counts.values()) == sum(last.values())
     assert counts["error"] == last["error"]
     assert counts["xfailed"] == 1
@@ -267,7 +287,7 @@ def test_the_summary_groups_by_cause(real: Outcome) -> None:
     """The summary counts the tests that share a cause."""
     summary = real.section("tfgpu summary")
     counted = next(cause["count"] for cause in real.report["causes"] if cause["id"] == "unsupported-cast")
-    assert f"unsupported-cast: {counted} " in summary
+    assert f"unsupported-cast: {counted - 1} tests and 1 test module" in summary
     assert "index-out-of-range: 1 test" in summary
 
 
@@ -284,7 +304,7 @@ def test_traceback_styles(suite: Suite, style: str) -> None:
     """The section stands in each style of traceback that shows more than a line, whatever else is hidden."""
     suite.write("test_it.py", SMALL)
     outcome = suite.run(f"--tb={style}", "--show-capture=no")
-    assert ("Likely cause: " in outcome.text) == (style not in ("line", "no"))
+    assert ("Likely cause: The data have a type" in outcome.text) == (style not in ("line", "no"))
     assert "unsupported-cast: 1 test" in outcome.text
     assert outcome.report["diagnoses"][0]["cause"] == "unsupported-cast"
 
@@ -314,14 +334,14 @@ def test_doctests_are_explained(suite: Suite) -> None:
     )
     outcome = suite.run("--doctest-modules", "module.py")
     assert outcome.report["diagnoses"][0]["cause"] == "unsupported-cast", outcome.text
-    assert "Likely cause: " in outcome.text
+    assert "[unsupported-cast]" in outcome.text
 
 
 def test_a_cause_of_a_conftest(suite: Suite, mode: tuple[str, ...]) -> None:
     """A cause that a conftest gives by hook is named like a built-in one, and the diagnosis hook hears of it."""
     suite.write(
         "conftest.py",
-        '''
+        """
 import pytest
 from pytest_tfgpu.knowledge.schema import Cause, Signature
 
@@ -337,7 +357,7 @@ def pytest_tfgpu_causes():
 @pytest.hookimpl(optionalhook=True)
 def pytest_tfgpu_diagnosis(diagnosis, evidence, facts):
     open("heard", "a").write(diagnosis.cause + "\\n")
-''',
+""",
     )
     suite.write(
         "test_it.py",
@@ -366,7 +386,7 @@ def test_a_broken_hook_costs_one_line(suite: Suite, mode: tuple[str, ...], body:
     assert "INTERNALERROR" not in outcome.text
 
 
-HOSTILE = '''
+HOSTILE = """
 import pytest
 import tensorflow as tf
 
@@ -397,7 +417,7 @@ def test_cycle():
 @pytest.mark.parametrize("name", ["::error::", "</script>", "a|b", "`x`", "%0A"])
 def test_names(name):
     tf.cast(tf.constant(["a"]), tf.float32)
-'''
+"""
 
 
 def test_hostile_exceptions_lose_no_result(suite: Suite, mode: tuple[str, ...]) -> None:

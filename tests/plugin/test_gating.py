@@ -59,8 +59,8 @@ def test_strict_fails_instead(suite: Suite, mode: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     "file",
     [
-        'import pytest\npytestmark = pytest.mark.requires_gpu\n\ndef test_it():\n    assert 0\n',
-        'import pytest, unittest\n\nclass TestIt(unittest.TestCase):\n    @pytest.mark.requires_gpu()\n'
+        "import pytest\npytestmark = pytest.mark.requires_gpu\n\ndef test_it():\n    assert 0\n",
+        "import pytest, unittest\n\nclass TestIt(unittest.TestCase):\n    @pytest.mark.requires_gpu()\n"
         "    def test_it(self):\n        assert 0\n",
         'import pytest, unittest\n\n@pytest.mark.requires_driver(">=1")\nclass TestIt(unittest.TestCase):\n'
         "    def test_it(self):\n        assert 0\n",
@@ -144,7 +144,10 @@ def test_wrong_arguments_in_a_class_and_in_pytestmark(suite: Suite) -> None:
         "import pytest\n\n\n@pytest.mark.slow\n@pytest.mark.requires_gpu(-1)\nclass TestIt:\n"
         "    def test_it(self):\n        pass\n",
     )
-    suite.write("test_module.py", "import pytest\n\npytestmark = [pytest.mark.requires_cuda('x')]\n\ndef test_it():\n    pass\n")
+    suite.write(
+        "test_module.py",
+        "import pytest\n\npytestmark = [pytest.mark.requires_cuda('x')]\n\ndef test_it():\n    pass\n",
+    )
     suite.write("pytest.ini", "[pytest]\nmarkers = slow\n")
     outcome = suite.run()
     assert "test_class.py:4: wrong arguments of a marker: pytest.mark.requires_gpu(-1)" in outcome.text
@@ -204,16 +207,28 @@ def test_a_failing_check_skips_what_requires_it(suite: Suite) -> None:
         "import pytest\nfrom pytest_tfgpu import Check\n\n@pytest.hookimpl(optionalhook=True)\n"
         "def pytest_tfgpu_checks():\n    return [Check('breaking', 'breaking:run')]\n",
     )
-    suite.write("test_it.py", "import pytest\n\n@pytest.mark.requires_check('breaking')\ndef test_it():\n    assert 0\n")
+    suite.write(
+        "test_it.py",
+        "import pytest\n\n@pytest.mark.requires_check('breaking')\ndef test_it():\n    assert 0\n",
+    )
     environment = {"PYTHONPATH": str(suite.folder)}
     outcome = suite.run("--tfgpu-device=cpu", "--tfgpu-checks=device", "-rs", environment=environment)
     assert outcome.outcomes == {"skipped": 1}, outcome.text
-    assert "requires_check('breaking'): found breaking failed on the CPU: The product is wrong." in outcome.text
+    assert (
+        "requires_check('breaking'): found breaking failed on the CPU: The product is wrong." in outcome.text
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "mib"),
-    [("8 GiB", 8192), ("512MiB", 512), ("1 GB", 1e9 / 2**20), ("1.5 gib", 1536), ("2048 KiB", 2), ("1048576 B", 1)],
+    [
+        ("8 GiB", 8192),
+        ("512MiB", 512),
+        ("1 GB", 1e9 / 2**20),
+        ("1.5 gib", 1536),
+        ("2048 KiB", 2),
+        ("1048576 B", 1),
+    ],
 )
 def test_sizes(text: str, mib: float) -> None:
     """Sizes are given with a unit, of powers of 1024 or of 1000."""

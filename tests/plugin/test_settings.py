@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pytest_tfgpu.settings import SETTINGS, Setting, Settings, own_environment
+from pytest_tfgpu.nesting import own_environment
+from pytest_tfgpu.settings import SETTINGS, Setting, Settings
 from tests.suite import MODES, Suite
 
 GOOD: dict[str, tuple[str, Any]] = {

@@ -148,7 +148,8 @@ def test_overlap_with_collection(suite: Suite) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["--collect-only", "--setup-plan", "--fixtures", "--fixtures-per-test", "--cache-show", "--markers"]
+    "option",
+    ["--collect-only", "--setup-plan", "--fixtures", "--fixtures-per-test", "--cache-show", "--markers"],
 )
 def test_no_preflight_where_no_test_runs(suite: Suite, option: str) -> None:
     """Options that only show something start no preflight, even where one is required."""
