@@ -94,9 +94,11 @@ def install_cuda_libraries(facts: Facts) -> tuple[Help, ...]:
     return tuple(lines)
 
 
-def search_also(folder: str) -> Help:
-    """Return the line that puts a folder first on the loader's search path."""
-    return Help(f"export LD_LIBRARY_PATH={shlex.quote(folder)}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}")
+def search_also(folders: Sequence[str]) -> Help:
+    """Return the line that puts folders first on the loader's search path."""
+    return Help(
+        f"export LD_LIBRARY_PATH={shlex.quote(':'.join(folders))}${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
+    )
 
 
 def reach_nvml(facts: Facts) -> tuple[Help, ...]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -213,6 +215,12 @@ def test_nvml_without_an_answer(reason: str, cause: str | None) -> None:
     assert only(replace(HEALTHY, unknown={"nvml": reason})) == Finding(reason, "warning", cause)
 
 
+def test_nvml_beside_a_cpu_build() -> None:
+    """Where TensorFlow has no GPU support, NVML isn't called what it misses."""
+    facts = replace(HEALTHY, is_cuda_build=False, built_for=None, nvml_error=12, unknown=BARE.unknown)
+    assert only(facts).cause == "cpu-only-build"
+
+
 def test_nvml_on_jetson() -> None:
     """A Jetson has no NVML, and that is no fault."""
     assert findings(replace(HEALTHY, platform="jetson", nvml_error=12, unknown=BARE.unknown)) == ()
@@ -249,28 +257,49 @@ def test_cusolver_of_2_21_0() -> None:
     """CuSOLVER's wheel beside a RUNPATH that lacks it is said in words, with the line to type."""
     file = f"{SITE}/nvidia/cusolver/lib/libcusolver.so.11"
     library = Library("libcusolver.so.11", searched=SEARCHED, near=(file,))
+    line = f"export LD_LIBRARY_PATH={SITE}/nvidia/cusolver/lib${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
     assert only(replace(HEALTHY, libraries=(LIBCUDA, library))) == Finding(
         "TensorFlow 2.21.0 can't load libcusolver.so.11: it is installed where the loader doesn't look.",
         cause="cuda-library-missing",
         evidence=(
-            EvidenceLine(file, "files"),
+            EvidenceLine(file, "installed"),
             EvidenceLine(
-                "nvidia/cusolver/lib is missing in the RUNPATH of libtensorflow_framework.so.2",
-                "TensorFlow 2.21.0",
+                "lacks nvidia/cusolver/lib", "RUNPATH of TensorFlow 2.21.0's libtensorflow_framework.so.2"
             ),
             EvidenceLine(f"{SITE}/nvidia/{{cublas,cudnn}}/lib, /lib64", "libcusolver.so.11 is not in"),
         ),
-        help=(
-            Help(f"export LD_LIBRARY_PATH={SITE}/nvidia/cusolver/lib${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"),
-        ),
+        help=(Help(line),),
     )
 
 
-def test_folder_with_a_space_is_quoted() -> None:
-    """The line to type survives a folder with a space in its name."""
+def test_toolkit_off_the_path() -> None:
+    """Several libraries that the loader doesn't come by are one finding with one line to type."""
+    names = ("libcublas.so.12", "libcublasLt.so.12", "libcufft.so.11")
+    folder = "/usr/local/cuda/lib64"
+    libraries = [Library(name, searched=("/lib64",), near=(f"{folder}/{name}",)) for name in names]
+    libraries.append(Library("libcusparse.so.12", near=("/opt/cuda/lib64/libcusparse.so.12",)))
+    finding = only(replace(HEALTHY, libraries=(LIBCUDA, *libraries)))
+    assert finding.summary == (
+        "TensorFlow 2.21.0 can't load libcublas.so.12, libcublasLt.so.12, libcufft.so.11 and libcusparse.so.12: "
+        "they are installed where the loader doesn't look."
+    )
+    (help_,) = finding.help
+    assert help_.text.startswith("export LD_LIBRARY_PATH=/usr/local/cuda/lib64:/opt/cuda/lib64$")
+
+
+def test_line_to_type_works() -> None:
+    """A shell that runs the line has the folder first, before what was on the path, and no empty entry."""
     library = Library("libcublas.so.12", near=("/my cuda/lib64/libcublas.so.12",))
     (help_,) = only(replace(HEALTHY, libraries=(LIBCUDA, library))).help
-    assert help_.text.startswith("export LD_LIBRARY_PATH='/my cuda/lib64'$")
+    for before, after in (("/a", "/my cuda/lib64:/a"), ("", "/my cuda/lib64")):
+        done = subprocess.run(
+            ["sh", "-c", f'{help_.text}; printf %s "$LD_LIBRARY_PATH"'],
+            env={"LD_LIBRARY_PATH": before, "PATH": os.environ["PATH"]},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == after
 
 
 def test_libraries_missing() -> None:

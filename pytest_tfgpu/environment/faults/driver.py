@@ -51,6 +51,11 @@ def nvml_fails(facts: Facts) -> Iterator[Finding]:
     reason = facts.unknown.get("nvml")
     if reason is None or facts.platform == "jetson" or any(driver_missing(facts)):
         return
+    if facts.is_cuda_build is False and facts.nvml_error not in (
+        nvml.VERSION_MISMATCH,
+        nvml.DRIVER_NOT_LOADED,
+    ):
+        return
     evidence = (EvidenceLine(reason, "NVML"), *_driver_versions(facts))
     if facts.nvml_error == nvml.LIBRARY_NOT_FOUND:
         library = find_library(facts, "libnvidia-ml.so")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from pytest_tfgpu.environment.wording import (
     build_name,
@@ -28,39 +28,37 @@ WHEEL_FOLDERS = {
 
 
 def libraries_unreached(facts: Facts) -> Iterator[Finding]:
-    """Find a library that is installed where the loader doesn't look."""
-    for entry in _missing(facts):
-        reachable = _outside(entry)
-        if not reachable:
-            continue
-        folder = reachable[0].rpartition("/")[0]
-        evidence = [EvidenceLine(reachable[0], "files"), searched(entry)]
+    """Find the libraries that are installed where the loader doesn't look."""
+    for cause, entries in _by_cause(entry for entry in _missing(facts) if _outside(entry)):
+        folders = list(dict.fromkeys(_outside(entry)[0].rpartition("/")[0] for entry in entries))
         site = (facts.tensorflow_path or "").rpartition("/")[0]
-        if site and folder.startswith(f"{site}/nvidia/"):
-            part = folder[len(site) + 1 :]
-            text = f"{part} is missing in the RUNPATH of libtensorflow_framework.so.2"
-            evidence.insert(1, EvidenceLine(text, build_name(facts)))
+        left_out = [folder[len(site) + 1 :] for folder in folders if folder.startswith(f"{site}/nvidia/")]
+        evidence = [EvidenceLine(_outside(entry)[0], "installed") for entry in entries]
+        if site and left_out:
+            text = f"lacks {enumerate_names(left_out)}"
+            evidence.append(
+                EvidenceLine(text, f"RUNPATH of {build_name(facts)}'s libtensorflow_framework.so.2")
+            )
+        names = enumerate_names([entry.name for entry in entries])
+        them = "it is" if len(entries) == 1 else "they are"
         yield Finding(
-            f"{build_name(facts)} can't load {entry.name}: it is installed where the loader doesn't look.",
-            cause=_cause(entry),
-            evidence=tuple(evidence),
-            help=(search_also(folder),),
+            f"{build_name(facts)} can't load {names}: {them} installed where the loader doesn't look.",
+            cause=cause,
+            evidence=(*evidence, searched(entries[0])),
+            help=(search_also(folders),),
         )
 
 
 def libraries_missing(facts: Facts) -> Iterator[Finding]:
     """Find the libraries that are installed nowhere, or in another major version only."""
-    absent = [entry for entry in _missing(facts) if not _outside(entry)]
-    cuda = [entry for entry in absent if _cause(entry) == "cuda-library-missing"]
-    for entries in (cuda, [entry for entry in absent if entry not in cuda]):
-        if not entries:
-            continue
+    for cause, entries in _by_cause(entry for entry in _missing(facts) if not _outside(entry)):
         others = [EvidenceLine(path, "another major version") for entry in entries for path in entry.near]
+        folders = _folders_left_out(facts, entries)
         yield Finding(
             f"{build_name(facts)} can't load {enumerate_names([entry.name for entry in entries])}.",
-            cause=_cause(entries[0]),
+            cause=cause,
             evidence=(*others[:4], searched(entries[0])),
-            help=(*install_cuda_libraries(facts), *_folders_left_out(facts, entries)),
+            help=(*install_cuda_libraries(facts), *((search_also(folders),) if folders else ())),
         )
 
 
@@ -94,28 +92,25 @@ def _missing(facts: Facts) -> list[Library]:
     return [entry for entry in facts.libraries if entry.path is None and not entry.name.startswith(driver)]
 
 
-def _folders_left_out(facts: Facts, entries: list[Library]) -> list[Help]:
-    """Return the lines that make the loader look where NVIDIA's wheels will put what TensorFlow's RUNPATH lacks."""
+def _by_cause(entries: Iterable[Library]) -> Iterator[tuple[str, list[Library]]]:
+    """Yield each cause and the libraries that it is about; cuDNN's are a cause of their own."""
+    grouped: dict[str, list[Library]] = {"cuda-library-missing": [], "cudnn-missing": []}
+    for entry in entries:
+        is_cudnn = entry.name.startswith("libcudnn")
+        grouped["cudnn-missing" if is_cudnn else "cuda-library-missing"].append(entry)
+    yield from ((cause, found) for cause, found in grouped.items() if found)
+
+
+def _folders_left_out(facts: Facts, entries: list[Library]) -> list[str]:
+    """Return the folders that NVIDIA's wheels will fill and that TensorFlow's RUNPATH into wheels lacks."""
     site = (facts.tensorflow_path or "").rpartition("/")[0]
-    folders = {
-        f"{site}/nvidia/{WHEEL_FOLDERS[stem]}/lib": entry for entry in entries if (stem := _stem(entry))
-    }
-    return [
-        search_also(folder)
-        for folder, entry in folders.items()
-        if site and any("/nvidia/" in path for path in entry.searched) and folder not in entry.searched
-    ]
-
-
-def _stem(entry: Library) -> str | None:
-    stem = entry.name.removeprefix("lib").partition(".so.")[0]
-    return stem if stem in WHEEL_FOLDERS else None
+    if not site or not any("/nvidia/" in folder for folder in entries[0].searched):
+        return []
+    stems = (entry.name.removeprefix("lib").partition(".so.")[0] for entry in entries)
+    folders = (f"{site}/nvidia/{WHEEL_FOLDERS[stem]}/lib" for stem in stems if stem in WHEEL_FOLDERS)
+    return [folder for folder in dict.fromkeys(folders) if folder not in entries[0].searched]
 
 
 def _outside(entry: Library) -> list[str]:
     """Return the files of just this name that the loader doesn't come by."""
     return [path for path in entry.near if path.rpartition("/")[2] == entry.name]
-
-
-def _cause(entry: Library) -> str:
-    return "cudnn-missing" if entry.name.startswith("libcudnn") else "cuda-library-missing"
