@@ -35,7 +35,7 @@ def render(
     lines = []
     for label, value in _facts(facts):
         first, *rest = wrap(value, width - _LABEL)
-        lines.append(style.paint("strong", f"{label:<{_LABEL}}") + first)
+        lines.append((style.paint("strong", label) if label else "") + " " * (_LABEL - len(label)) + first)
         lines += [" " * _LABEL + line for line in rest]
     for finding in found:
         lines += ["", *_finding(finding, width, style)]
@@ -54,6 +54,8 @@ def _facts(facts: Facts) -> Iterator[tuple[str, str]]:
         ", ".join(filter(None, [platform, f"Python {facts.python}", facts.ci and f"CI: {facts.ci}"])),
     )
     yield "TensorFlow", _tensorflow(facts)
+    if facts.built_for and facts.built_for.compute_capabilities:
+        yield "", f"kernels for {', '.join(map(clean, facts.built_for.compute_capabilities))}"
     yield "driver", _driver(facts)
     for position, gpu in enumerate(facts.gpus):
         hidden = facts.visible_gpus is not None and position not in facts.visible_gpus

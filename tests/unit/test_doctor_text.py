@@ -148,6 +148,10 @@ def test_answer(state: Presence, found: tuple[Finding, ...], sentence: str) -> N
         ({"platform": "plan9", "ci": None}, "machine     plan9, Python 3.12.1"),
         ({"is_cuda_build": False, "built_for": None}, "TensorFlow  2.21.0 (tensorflow), built without CUDA"),
         ({"is_cuda_build": None, "built_for": None}, "TensorFlow  2.21.0 (tensorflow)"),
+        (
+            {"built_for": BuiltFor("12.5.1", "9.3", ("sm_60", "compute_90"))},
+            "            kernels for sm_60, compute_90",
+        ),
         ({"driver_cuda": None}, "driver      555.42.06"),
         ({"driver": None, "unknown": {"nvml": "It hung."}}, "driver      libcuda 555.42.06. It hung."),
         (
