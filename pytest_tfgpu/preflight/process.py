@@ -21,6 +21,8 @@ FLOOD_MIB = 32
 
 LONGEST_EVENT = 4 << 20
 FIRST_LINES, LAST_LINES, LONGEST_LINE = 40, 80, 1000
+LONGEST_BYTES = 4 * LONGEST_LINE
+MARK = b'{"tfgpu"'
 
 EARLY = 1.0
 """Seconds before the limit at which the child itself writes its stack and ends."""
@@ -39,8 +41,8 @@ class Tail:
 
     def __init__(self) -> None:
         self.size = 0
-        self._first: list[str] = []
-        self._last: deque[str] = deque(maxlen=LAST_LINES)
+        self._first: list[bytes] = []
+        self._last: deque[bytes] = deque(maxlen=LAST_LINES)
         self._count = 0
         self._partial = b""
 
@@ -48,24 +50,22 @@ class Tail:
         """Take in the next bytes."""
         self.size += len(data)
         *lines, rest = (self._partial + data).split(b"\n")
-        for line in lines:
-            self._add(line)
-        self._partial = rest[: LONGEST_LINE * 4]
-
-    def _add(self, line: bytes) -> None:
-        text = line[: LONGEST_LINE * 4].decode("utf-8", "replace").rstrip("\r")[:LONGEST_LINE]
-        self._count += 1
-        if len(self._first) < FIRST_LINES:
-            self._first.append(text)
-        else:
-            self._last.append(text)
+        self._partial = rest[:LONGEST_BYTES]
+        self._count += len(lines)
+        room = FIRST_LINES - len(self._first)
+        self._first += [line[:LONGEST_BYTES] for line in lines[:room]]
+        self._last += [line[:LONGEST_BYTES] for line in lines[room:][-LAST_LINES:]]
 
     def lines(self) -> list[str]:
         """Return the kept lines, with one between that says how many are left out."""
-        rest = [self._partial.decode("utf-8", "replace")[:LONGEST_LINE]] if self._partial else []
         missing = self._count - len(self._first) - len(self._last)
         gap = [f"[{missing} lines left out]"] if missing else []
-        return [*self._first, *gap, *self._last, *rest]
+        rest = [self._partial] if self._partial else []
+        return [*map(_text, self._first), *gap, *map(_text, self._last), *map(_text, rest)]
+
+
+def _text(line: bytes) -> str:
+    return line.decode("utf-8", "replace").rstrip("\r")[:LONGEST_LINE]
 
 
 class Child:
@@ -199,9 +199,12 @@ class Child:
     def _read_events(self, stream: IO[bytes]) -> None:
         rest = b""
         for data in self._read(stream, None):
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
-                self._sort(line)
+            block, newline, rest = (rest + data).rpartition(b"\n")
+            if MARK in block:
+                for line in block.split(b"\n"):
+                    self._sort(line)
+            elif block.strip():
+                self.stdout.feed(block + newline)
             if len(rest) > LONGEST_EVENT:
                 self.stdout.feed(rest)
                 rest = b""
@@ -211,7 +214,7 @@ class Child:
     def _sort(self, line: bytes) -> None:
         """Queue a line if it is a report with our token; keep anything else as stray output."""
         try:
-            event = json.loads(line) if line.startswith(b"{") else None
+            event = json.loads(line) if line.startswith(MARK) else None
         except ValueError:
             event = None
         if isinstance(event, dict) and event.get("tfgpu") == self._token:
