@@ -320,15 +320,89 @@ static int run_bias_first(const char *types, void **arguments) { return add_bias
 
 static const struct {
     const char *name;
+    number (*step)(number, number);
+} reductions[] = {
+    {"3SumI", add}, {"4ProdI", multiply}, {"15MaxPropagateNaN", maximum}, {"7maximum", maximum}, {"15MinPropagateNaN", minimum},
+    {"7minimum", minimum}, {"3AndE", both}, {"2OrE", either},
+};
+
+/* Reduces `count` elements, `step` apart, into the one at `at`; the reduction is named in the kernel's types. */
+static int reduce(const char *types, enum type type, void **arguments, int64_t first, int64_t count, int64_t step, int64_t at) {
+    const void *in = ARGUMENT(void *, 0);
+    for (size_t r = 0; count > 0 && r < sizeof reductions / sizeof *reductions; r++) {
+        if (strstr(types, reductions[r].name) == NULL) continue;
+        number value = number_load(type, in, first);
+        for (int64_t i = 1; i < count; i++) value = reductions[r].step(value, number_load(type, in, first + i * step));
+        number_store(type, ARGUMENT(void *, 1), at, value);
+        return SUCCESS;
+    }
+    return NO_BINARY_FOR_DEVICE;
+}
+
+/* Reductions whose input and output are plain addresses of one type. */
+static enum type reduced_type(const char *types) {
+    int many;
+    if (types[0] != 'P') return NO_TYPE;
+    types += types[1] == 'K' ? 2 : 1;
+    enum type type = mangled_type(&types, &many);
+    bool plain = (types[0] == 'S' || types[0] == 'P') && strstr(types, "OutputIterator") == NULL;
+    return plain ? type : NO_TYPE;
+}
+
+static int run_reduce_all(const char *types, void **arguments) {
+    enum type type = reduced_type(types);
+    if (type == NO_TYPE) return NO_BINARY_FOR_DEVICE;
+    return reduce(types, type, arguments, 0, ARGUMENT(int, 2), 1, 0);
+}
+
+static int run_reduce_rows(const char *types, void **arguments) {
+    enum type type = reduced_type(types);
+    int rows = ARGUMENT(int, 2), columns = ARGUMENT(int, 3), code = type == NO_TYPE ? NO_BINARY_FOR_DEVICE : SUCCESS;
+    for (int i = 0; i < rows && code == SUCCESS; i++)
+        code = reduce(types, type, arguments, (int64_t)i * columns, columns, 1, i);
+    return code;
+}
+
+static int run_reduce_columns(const char *types, void **arguments) {
+    enum type type = reduced_type(types);
+    int rows = ARGUMENT(int, 2), columns = ARGUMENT(int, 3), code = type == NO_TYPE ? NO_BINARY_FOR_DEVICE : SUCCESS;
+    for (int i = 0; i < columns && code == SUCCESS; i++)
+        code = reduce(types, type, arguments, i, rows, columns, i);
+    return code;
+}
+
+/* cuDNN's results are checked for writes outside of their bounds: margins are filled, and compared afterwards. */
+static int run_repeat(const char *types, void **arguments) {
+    char *buffer = ARGUMENT(char *, 0);
+    (void)types;
+    for (int64_t i = ARGUMENT(int64_t, 1); i < ARGUMENT(int64_t, 2); i++) buffer[i] = buffer[i - ARGUMENT(int64_t, 1)];
+    return SUCCESS;
+}
+
+static int run_compare(const char *types, void **arguments) {
+    (void)types;
+    for (uint64_t i = 0; i < ARGUMENT(uint64_t, 2); i++)
+        *ARGUMENT(uint32_t *, 3) += ARGUMENT(unsigned char *, 0)[i] != ARGUMENT(unsigned char, 1);
+    return SUCCESS;
+}
+
+static const struct {
+    const char *name;
     int (*run)(const char *types, void **arguments);
 } mangled[] = {
-    {"_ZN5Eigen8internal15EigenMetaKernelI", run_eigen},
-    {"_ZN10tensorflow14GatherOpKernelI", run_gather},
-    {"_ZN10tensorflow7functor22ShuffleInTensor3SimpleI", run_shuffle},
-    {"_ZN10tensorflow7functor37SwapDimension1And2InTensor3UsingTilesI", run_swap_tiles},
-    {"_ZN10tensorflow7functor35SwapDimension1And2InTensor3SmallDimI", run_swap_small},
-    {"_ZN10tensorflow14BiasNHWCKernelI", run_bias_last},
-    {"_ZN10tensorflow14BiasNCHWKernelI", run_bias_first},
+    {"5Eigen8internal15EigenMetaKernelI", run_eigen},
+    {"10tensorflow14GatherOpKernelI", run_gather},
+    {"10tensorflow7functor22ShuffleInTensor3SimpleI", run_shuffle},
+    {"10tensorflow7functor37SwapDimension1And2InTensor3UsingTilesI", run_swap_tiles},
+    {"10tensorflow7functor35SwapDimension1And2InTensor3SmallDimI", run_swap_small},
+    {"10tensorflow14BiasNHWCKernelI", run_bias_last},
+    {"10tensorflow14BiasNCHWKernelI", run_bias_first},
+    {"10tensorflow7functor17BlockReduceKernelI", run_reduce_all},
+    {"10tensorflow7functor15RowReduceKernelI", run_reduce_rows},
+    {"10tensorflow7functor18ColumnReduceKernelI", run_reduce_columns},
+    {"10tensorflow7functor30ColumnReduceMax16ColumnsKernelI", run_reduce_columns},
+    {"22RepeatBufferKernelImplE", run_repeat},
+    {"26RedzoneAllocatorKernelImplE", run_compare},
 };
 
 static int run_named(const char *name, void **arguments) {
@@ -336,8 +410,8 @@ static int run_named(const char *name, void **arguments) {
     const struct operation *operation = operation_named(name, &in, &out);
     if (operation != NULL) return run_elementwise(operation, in, out, arguments);
     for (size_t i = 0; i < sizeof mangled / sizeof *mangled; i++) {
-        size_t length = strlen(mangled[i].name);
-        if (strncmp(name, mangled[i].name, length) == 0) return mangled[i].run(name + length, arguments);
+        const char *found = strstr(name, mangled[i].name);
+        if (found != NULL) return mangled[i].run(found + strlen(mangled[i].name), arguments);
     }
     return NO_BINARY_FOR_DEVICE;
 }

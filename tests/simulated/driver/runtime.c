@@ -114,6 +114,16 @@ API int cudaLaunchKernel(const void *host, struct dim3 grid, struct dim3 block, 
     return remember(context_state(kernel_launch(&kernel, &grid.x, &block.x, arguments)));
 }
 
+/* The driver's handle of a kernel that the runtime knows. */
+API int cudaGetFuncBySymbol(struct kernel **function, const void *host) {
+    ENTER_RUNTIME();
+    struct kernel kernel = kernel_of(host);
+    if (kernel.name == NULL) return remember(NO_BINARY_FOR_DEVICE);
+    *function = calloc(1, sizeof kernel);
+    **function = kernel;
+    return SUCCESS;
+}
+
 API int cudaFuncGetAttributes(void *attributes, const void *host) {
     struct {
         size_t shared, constant, local;
