@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from functools import cached_property
+from itertools import accumulate
 
 from pytest_tfgpu.diagnosis import text
 from pytest_tfgpu.diagnosis.evidence import Evidence
@@ -21,7 +23,9 @@ class Case:
         self.facts = facts or Facts()
         self.advice: list[EvidenceLine] = []
         """TensorFlow's own guesses, which are not used."""
-        self._log_lines: list[EvidenceLine] = []
+        self.probed: dict[object, re.Match[str] | None] = {}
+        """What probes found already."""
+        self._log_lines: tuple[EvidenceLine, ...] = ()
         self._starts: list[int] = []
 
     @cached_property
@@ -35,20 +39,23 @@ class Case:
         return patterns.Text(self._without_advice(text.without_graph(self.evidence.message), "exception"))
 
     @cached_property
+    def lower(self) -> str:
+        """Message and log in lower case."""
+        return self.raw.lower()
+
+    @cached_property
     def log(self) -> patterns.Text:
         """The log lines that aren't harmless, without graph attributes and advice."""
-        whole = patterns.Text("\n".join(line.text for line in self.evidence.log))
-        templates = [template for template in noise.HARMLESS if patterns.find(template, whole)]
-        position = 0
-        for line in self.evidence.log:
-            if templates:
-                single = patterns.Text(line.text)
-                if any(patterns.find(template, single) for template in templates):
-                    continue
-            self._log_lines.append(line)
-            self._starts.append(position)
-            position += len(line.text) + 1
-        joined = "\n".join(line.text for line in self._log_lines)
+        lines = self.evidence.log
+        whole = patterns.Text("\n".join(line.text for line in lines))
+        if patterns.possible(noise.HARMLESS, whole):
+            starts = _starts(lines)
+            dropped = {
+                bisect_right(starts, start) - 1 for start, _ in patterns.find_all(noise.HARMLESS, whole)
+            }
+            lines = tuple(line for position, line in enumerate(lines) if position not in dropped)
+        self._log_lines, self._starts = lines, _starts(lines)
+        joined = "\n".join(line.text for line in lines)
         return patterns.Text(self._without_advice(text.without_graph(joined), "log"))
 
     @cached_property
@@ -67,6 +74,21 @@ class Case:
         """Answers to readings that were asked for already."""
         return {}
 
+    def quote_raw(self, position: int) -> EvidenceLine:
+        """Return the line in which a position of `raw` lies, with its origin and number."""
+        offset = position - len(self.evidence.message) - 1
+        if offset < 0:
+            return EvidenceLine(_line_around(self.evidence.message, position, position), "exception")
+        starts = self._raw_starts
+        index = max(bisect_right(starts, offset) - 1, 0)
+        line = self.evidence.log[index]
+        inside = offset - starts[index]
+        return EvidenceLine(_line_around(line.text, inside, inside), line.origin, line.line)
+
+    @cached_property
+    def _raw_starts(self) -> list[int]:
+        return _starts(self.evidence.log)
+
     def quote_message(self, start: int, end: int) -> EvidenceLine:
         """Return the line of the exceptions' texts in which a match lies."""
         return EvidenceLine(_line_around(self.evidence.message, start, end), "exception")
@@ -79,14 +101,18 @@ class Case:
 
     def _without_advice(self, body: str, origin: str) -> str:
         searchable = patterns.Text(body)
-        for template in noise.ADVICE:
-            span = patterns.find(template, searchable)
-            while span:
-                self.advice.append(EvidenceLine(body[slice(*span)], origin))
-                body = body[: span[0]] + " " * (span[1] - span[0]) + body[span[1] :]
-                searchable = patterns.Text(body)
-                span = patterns.find(template, searchable) if len(self.advice) < 20 else None
+        if not patterns.possible(noise.ADVICE, searchable):
+            return body
+        for start, end in list(patterns.find_all(noise.ADVICE, searchable)):
+            self.advice.append(EvidenceLine(body[start:end], origin))
+            body = body[:start] + " " * (end - start) + body[end:]
         return body
+
+
+def _starts(lines: tuple[EvidenceLine, ...]) -> list[int]:
+    """Return where each line begins in the text of all of them."""
+    lengths = accumulate((len(line.text) + 1 for line in lines), initial=0)
+    return list(lengths)[:-1]
 
 
 def _line_around(body: str, start: int, end: int) -> str:

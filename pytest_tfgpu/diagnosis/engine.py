@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -174,13 +173,14 @@ def _fits_structure(case: Case, signature: Signature) -> bool:
     return True
 
 
-def _find(case: Case, templates: Iterable[str], where: str) -> EvidenceLine | None:
-    for template in templates:
-        if where != "log":
+def _find(case: Case, templates: tuple[str, ...], where: str) -> EvidenceLine | None:
+    if where != "log" and patterns.possible(templates, case.message):
+        for template in templates:
             span = patterns.find(template, case.message)
             if span:
                 return case.quote_message(*span)
-        if where != "message" and case.evidence.log:
+    if where != "message" and case.evidence.log and patterns.possible(templates, case.log):
+        for template in templates:
             span = patterns.find(template, case.log)
             if span:
                 return case.quote_log(*span)

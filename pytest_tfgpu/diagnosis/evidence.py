@@ -129,10 +129,12 @@ def _lines(log: Iterable[str | EvidenceLine]) -> tuple[EvidenceLine, ...]:
         (head if len(head) < half else tail).append(line)
         if len(tail) > 2 * half:
             del tail[:half]
-    return tuple(
-        replace(line, text=text.clean(line.text, text.LINE_LIMIT).rstrip("\n"))
-        for line in (*head, *tail[-half:])
-    )
+    return tuple(_clean(line) for line in (*head, *tail[-half:]))
+
+
+def _clean(line: EvidenceLine) -> EvidenceLine:
+    body = text.clean(line.text, text.LINE_LIMIT).rstrip("\n")
+    return line if body == line.text else replace(line, text=body)
 
 
 def _with_structure(evidence: Evidence) -> Evidence:

@@ -17,7 +17,7 @@ LOG_LIMIT = 2000
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-9;:?<=>]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,2048}(?:\x07|\x1b\\)?|[@-Z\\^_])"
 )
-_CONTROLS = {code: None for code in (*range(0x00, 0x09), *range(0x0B, 0x20), 0x7F, 0x1B)} | {0x0130: "I"}
+_CONTROLS = bytes((*range(0x09), *range(0x0B, 0x20), 0x7F))
 
 STATUSES = {
     "CancelledError": "CANCELLED",
@@ -49,32 +49,35 @@ _CLASS_PREFIX = re.compile(
     r"^\s{0,8}(?:E\s{1,8})?((?:[A-Za-z_]\w{0,60}\.){0,12}[A-Z]\w{1,60}(?:Error|Exception|Exhausted))(?::|$| \()"
 )
 
+_JOB = r"/job:[\w./:]{1,80}?/(?:device:)?([A-Z_]{3,12}|cpu|gpu):(\d{1,3})"
+
 _OPS = (
-    re.compile(r"\[Op:((?!__inference_|__forward_|__backward_)\w{1,120})\]"),
-    re.compile(r"__wrapped__(?:__?Mkl(?:Native)?)?([A-Za-z]\w{0,120}?)_(?:T[a-z]+_\w+_)?device_/job:"),
-    re.compile(r"\[\[Node: [\w./:^-]{1,300} = (\w{1,120})\["),
-    re.compile(r"to support Op '(\w{1,120})'"),
-    re.compile(r"No registered '(\w{1,120})' OpKernel"),
-    re.compile(r"\{\{node [\w./:^-]{1,300}\}\} = (\w{1,120})\["),
-    re.compile(r"All kernels registered for op (\w{1,120})"),
-    re.compile(r"in order to run (\w{1,120}):"),
-    re.compile(r"requested by op ([\w./]{1,300})"),
-    re.compile(r"^(_EagerConst):", re.MULTILINE),
+    ("[Op:", re.compile(r"\[Op:((?!__inference_|__forward_|__backward_)\w{1,120})\]")),
+    (
+        "__wrapped__",
+        re.compile(r"__wrapped__(?:__?Mkl(?:Native)?)?([A-Za-z]\w{0,120}?)_(?:T[a-z]+_\w+_)?device_/job:"),
+    ),
+    ("[[Node: ", re.compile(r"\[\[Node: [\w./:^-]{1,300} = (\w{1,120})\[")),
+    ("to support Op '", re.compile(r"to support Op '(\w{1,120})'")),
+    ("No registered '", re.compile(r"No registered '(\w{1,120})' OpKernel")),
+    ("{{node ", re.compile(r"\{\{node [\w./:^-]{1,300}\}\} = (\w{1,120})\[")),
+    ("registered for op", re.compile(r"kernels registered for op (\w{1,120})")),
+    ("in order to run", re.compile(r"in order to run (\w{1,120}):")),
+    ("requested by op", re.compile(r"requested by op ([\w./]{1,300})")),
+    ("_EagerConst:", re.compile(r"(_EagerConst):")),
 )
 _NODES = (
-    re.compile(r"\{\{node ([\w./:^-]{1,300})\}\}"),
-    re.compile(r"\[\[[Nn]ode:? ([\w./:^-]{1,300})"),
-    re.compile(r"Node: '([^'\n]{1,300})'"),
-    re.compile(r"Detected at node '?([\w./:^-]{1,300})'? defined at"),
-    re.compile(r"Cannot assign a device for operation '?([\w./-]{1,300})"),
+    ("{{node ", re.compile(r"\{\{node ([\w./:^-]{1,300})\}\}")),
+    ("[[", re.compile(r"\[\[[Nn]ode:? ([\w./:^-]{1,300})")),
+    ("Node: '", re.compile(r"Node: '([^'\n]{1,300})'")),
+    ("Detected at node", re.compile(r"Detected at node '?([\w./:^-]{1,300})'? defined at")),
+    ("Cannot assign a device", re.compile(r"Cannot assign a device for operation '?([\w./-]{1,300})")),
 )
 _DEVICES = (
-    re.compile(r"on /job:[\w./:]{1,80}?/(?:device:)?([A-Z_]{3,12}|cpu|gpu):(\d{1,3}) by allocator"),
-    re.compile(r"_device_/job:[\w./:]{1,80}?/(?:device:)?([A-Z_]{3,12}|cpu|gpu):(\d{1,3})"),
-    re.compile(r'\b_device="/?[\w./:]{0,80}?/?(?:device:)?([A-Z_]{3,12}|cpu|gpu):(\d{1,3})"'),
-    re.compile(
-        r"input tensor from /job:[\w./:]{1,80} to /job:[\w./:]{1,80}?/(?:device:)?([A-Z_]{3,12}|cpu|gpu):(\d{1,3})"
-    ),
+    ("by allocator", re.compile(rf"on {_JOB} by allocator")),
+    ("_device_/job:", re.compile(rf"_device_{_JOB}")),
+    ('_device="', re.compile(r'\b_device="/?[\w./:]{0,80}?/?(?:device:)?([A-Z_]{3,12}|cpu|gpu):(\d{1,3})"')),
+    ("input tensor from", re.compile(rf"input tensor from /job:[\w./:]{{1,80}} to {_JOB}")),
 )
 _ALLOCATOR = re.compile(r"by allocator ([\w.]{1,60})|Allocator \(([\w.]{1,60})\) ran out")
 _SHAPE = re.compile(
@@ -102,14 +105,18 @@ def clean(text: str, limit: int = MESSAGE_LIMIT) -> str:
         text = text[: limit * 3 // 4] + "\n...\n" + text[-limit // 4 :]
     if "\x1b" in text:
         text = _ESCAPES.sub("", text)
-    return text.translate(_CONTROLS)
+    raw = text.encode("utf-8", "replace")
+    kept = raw.translate(None, _CONTROLS)
+    if len(kept) != len(raw):
+        text = kept.decode("utf-8")
+    return text.replace("\u0130", "I")
 
 
 def structure(text: str) -> Structure:
     """Read operation, node, device, allocator and shape from TensorFlow's error text."""
-    shape = _SHAPE.search(text)
+    shape = _SHAPE.search(text) if "shape" in text else None
     device = _first(_DEVICES, text)
-    allocator = _ALLOCATOR.search(text)
+    allocator = _ALLOCATOR.search(text) if "llocator" in text else None
     op, node = _first(_OPS, text), _first(_NODES, text)
     return Structure(
         op=op[1] if op else None,
@@ -167,9 +174,10 @@ def _closing(text: str, start: int) -> int:
     return len(text) if newline < 0 else newline
 
 
-def _first(patterns: tuple[re.Pattern[str], ...], text: str) -> re.Match[str] | None:
-    for pattern in patterns:
-        found = pattern.search(text)
+def _first(patterns: tuple[tuple[str, re.Pattern[str]], ...], text: str) -> re.Match[str] | None:
+    """Return the first match of the first pattern that fits; each is tried only where its needle is in the text."""
+    for needle, pattern in patterns:
+        found = pattern.search(text) if needle in text else None
         if found:
             return found
     return None

@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 _WORD = re.compile(r"[a-z0-9]+")
+_SEPARATORS = bytes(code if chr(code).isalnum() and code < 128 else 32 for code in range(256))
 _HOLES = {
     "": (r"[^\n]", "240"),
     "~": (r"[\s\S]", "800"),
@@ -44,9 +45,9 @@ class Text:
             self.lower = "".join(letter.lower() if letter.isascii() else letter for letter in text)
 
     @cached_property
-    def words(self) -> frozenset[str]:
+    def words(self) -> frozenset[bytes]:
         """All words of the text, in lower case."""
-        return frozenset(_WORD.findall(self.lower))
+        return frozenset(self.lower.encode("ascii", "replace").translate(_SEPARATORS).split())
 
 
 class Pattern:
@@ -54,30 +55,56 @@ class Pattern:
 
     def __init__(self, tokens: list[tuple[str, str]]) -> None:
         self._tokens = tokens
-        self.words = frozenset(_words(tokens))
+        self.words = frozenset(word.encode() for word in _words(tokens))
         first = tokens[0]
         if first[0] != "text" or not first[1].strip():
             raise PatternError("a template begins with text")
-        self._anchor = first[1].lower().lstrip().split()[0]
-        self._guard = self._anchor[0].isalnum()
+        pieces = first[1].lower().split()
+        self._lead = max(range(len(pieces)), key=lambda position: len(pieces[position]))
+        self._anchor = pieces[self._lead]
+        self._pieces = pieces
 
     @cached_property
     def _regex(self) -> re.Pattern[str]:
         return re.compile(_expression(self._tokens))
 
-    def find(self, text: Text) -> tuple[int, int] | None:
-        """Return start and end of the first occurrence, or None."""
+    @cached_property
+    def _before(self) -> re.Pattern[str]:
+        return re.compile(r"\s{1,8}".join(map(re.escape, self._pieces[: self._lead])) + r"\s{1,8}\Z")
+
+    @property
+    def key(self) -> bytes:
+        """The longest word that any match holds; empty where there is none."""
+        return max(self.words, key=len, default=b"")
+
+    def find(self, text: Text, start: int = 0) -> tuple[int, int] | None:
+        """Return start and end of the first occurrence from `start` on, or None."""
         if not self.words <= text.words:
             return None
         lower, anchor = text.lower, self._anchor
-        position = lower.find(anchor)
+        position = lower.find(anchor, start)
         while position >= 0:
-            if not (self._guard and position and lower[position - 1].isalnum()):
-                found = self._regex.match(lower, position)
+            begin = self._begin(lower, position, start)
+            if begin is not None:
+                found = self._regex.match(lower, begin)
                 if found:
                     return found.span()
             position = lower.find(anchor, position + 1)
         return None
+
+    def _begin(self, lower: str, position: int, start: int) -> int | None:
+        """Return where a match begins whose longest first word is at `position`; None where none can."""
+        if self._lead:
+            if not (position and lower[position - 1].isspace()):
+                return None
+            window = max(start, position - 8 * self._lead - sum(map(len, self._pieces[: self._lead])))
+            found = self._before.search(lower, window, position)
+            if not found:
+                return None
+            position = found.start()
+        if position and lower[position].isalnum() and lower[position - 1].isalnum():
+            return None
+        return position
 
 
 @cache
@@ -90,6 +117,29 @@ def compile_template(template: str) -> tuple[Pattern, ...]:
         return tuple(Pattern(_merged(tokens)) for tokens in _variants(template))
     except PatternError as error:
         raise PatternError(f"template {template!r}: {error}") from None
+
+
+@cache
+def keys(templates: tuple[str, ...]) -> frozenset[bytes]:
+    """Return words of which a text holds at least one if one of the templates is in it; empty: any text may."""
+    found = {pattern.key for template in templates for pattern in compile_template(template)}
+    return frozenset() if b"" in found else frozenset(found)
+
+
+def possible(templates: tuple[str, ...], text: Text) -> bool:
+    """Whether one of the templates may be in the text; quick."""
+    wanted = keys(templates)
+    return not wanted or not wanted.isdisjoint(text.words)
+
+
+def find_all(templates: Iterable[str], text: Text) -> Iterator[tuple[int, int]]:
+    """Yield start and end of every place where one of the templates fits, template by template."""
+    for template in templates:
+        for pattern in compile_template(template):
+            span = pattern.find(text)
+            while span:
+                yield span
+                span = pattern.find(text, span[1])
 
 
 def find(template: str, text: Text) -> tuple[int, int] | None:

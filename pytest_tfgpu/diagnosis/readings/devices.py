@@ -5,53 +5,77 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pytest_tfgpu.diagnosis.readings.base import NO, Function, Reading, log_quote
+from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading
 from pytest_tfgpu.model import EvidenceLine
 
 if TYPE_CHECKING:
     from pytest_tfgpu.diagnosis.case import Case
 
-_LIST = re.compile(
-    r"(?:available devices are \[|All available devices \[|Registered devices: \[|Supported device types \[)([^\]\n]{0,2000})\]",
-    re.IGNORECASE,
+_LIST = Probe(
+    r"(?:devices are|available devices|[Rr]egistered devices:|device types) \[([^\]\n]{0,2000})\]",
+    "devices are [",
+    "devices [",
+    "devices: [",
+    "device types [",
 )
 _REAL_GPU = re.compile(r"(?<!XLA_)GPU(?![A-Z_])", re.IGNORECASE)
-_ONLY_CPU_LISTED = re.compile(
+_ONLY_CPU_LISTED = Probe(
     r"\[PhysicalDevice\(name='/physical_device:CPU:0', device_type='CPU'\)\]$|Num GPUs Available: {1,4}0\b",
-    re.MULTILINE,
+    "physicaldevice",
+    "gpus available",
+    flags=re.MULTILINE,
 )
-_LOG_HIDDEN = re.compile(
+_LOG_HIDDEN = Probe(
     r"CUDA_VISIBLE_DEVICES is set to [^\n]{0,80} - this hides all GPUs|env: CUDA_VISIBLE_DEVICES=\"(?:-1|none)?\"",
-    re.IGNORECASE,
+    "cuda_visible_devices",
+    flags=re.IGNORECASE,
 )
-_PINNED = re.compile(
+_PINNED = Probe(
     r"explicit device specification|explicitly assigned to|satisfy device specification|find any devices for spec|unknown device\.",
-    re.IGNORECASE,
+    "specification",
+    "explicitly assigned",
+    "devices for spec",
+    "unknown device",
+    flags=re.IGNORECASE,
 )
 _WANTS_GPU = re.compile(
     r"cuInit|cudaGetDevice|CUDA driver|no CUDA-capable|CudnnRNN|Nccl|for platform CUDA|StreamExecutor for CUDA|no supported devices|"
     r"[Nn]o GPU|device type CPU|NHWC|GPU (?:device )?(?:was |is )?not found|dynamic library|shared object|DLL load failed|No OpKernel|libcu|is_gpu_available",
 )
+_EXCLUSIVE = Probe(
+    r"\bE\. (?:Process|Thread)\b|Exclusive_(?:Process|Thread)", "e. process", "e. thread", "exclusive_"
+)
+_VIRTUAL = Probe(
+    r"\bGRID [A-Z]{1,3}\d{1,3}[A-Z]{0,2}-\d|\bvGPU\b|virtual GPU|\bNVIDIA [A-Z]\d{1,3}-\d{1,2}[QCB]\b",
+    "grid ",
+    "vgpu",
+    "nvidia ",
+    "virtual gpu",
+)
+_SECOND_GPU = Probe(r"device:GPU:[1-9]", "device:gpu:")
 _HIDES_ALL = ("", "-1", "none", "nodevfiles", "void", "(empty)")
 
 
 def _lists(case: Case) -> list[str]:
-    return [found[1] for found in _LIST.finditer(case.raw)]
+    known = case.readings.get("*devices")
+    if not isinstance(known, list):
+        known = case.readings["*devices"] = [found[1] for found in _LIST.finditer(case)]
+    return known
 
 
 def _no_gpu_listed(case: Case, _: str) -> Reading | None:
     """Whether TensorFlow's list of devices holds no GPU."""
     lists = _lists(case)
     if lists and not any(_REAL_GPU.search(entry) for entry in lists):
-        return Reading("TensorFlow had no GPU among its devices.", log_quote(case, _LIST))
-    quote = None if lists else log_quote(case, _ONLY_CPU_LISTED)
+        return Reading("TensorFlow had no GPU among its devices.", _LIST.quote(case))
+    quote = None if lists else _ONLY_CPU_LISTED.quote(case)
     return Reading("TensorFlow listed no GPU.", quote) if quote else NO
 
 
 def _gpu_listed(case: Case, _: str) -> Reading | None:
     """Whether TensorFlow's list of devices holds a GPU."""
     if any(_REAL_GPU.search(entry) for entry in _lists(case)):
-        return Reading("TensorFlow had a GPU among its devices.", log_quote(case, _LIST))
+        return Reading("TensorFlow had a GPU among its devices.", _LIST.quote(case))
     return NO
 
 
@@ -59,13 +83,13 @@ def _only_xla_gpu(case: Case, _: str) -> Reading | None:
     """Whether XLA's device for a GPU is listed and the GPU itself isn't (1.14 to 2.3): its libraries failed to load."""
     lists = _lists(case)
     if any("XLA_GPU" in entry for entry in lists) and not any(_REAL_GPU.search(entry) for entry in lists):
-        return Reading("TensorFlow saw a GPU and didn't take it among its devices.", log_quote(case, _LIST))
+        return Reading("TensorFlow saw a GPU and didn't take it among its devices.", _LIST.quote(case))
     return NO
 
 
 def _pinned(case: Case, _: str) -> Reading | None:
     """Whether the operation was pinned to a device by the program."""
-    return Reading("The program pinned the operation to a device.") if _PINNED.search(case.raw) else NO
+    return Reading("The program pinned the operation to a device.") if _PINNED.search(case) else NO
 
 
 def _hidden(case: Case, _: str) -> Reading | None:
@@ -75,7 +99,7 @@ def _hidden(case: Case, _: str) -> Reading | None:
         return Reading(
             "CUDA_VISIBLE_DEVICES hides all GPUs.", EvidenceLine(f'CUDA_VISIBLE_DEVICES="{value}"', "facts")
         )
-    quote = log_quote(case, _LOG_HIDDEN)
+    quote = _LOG_HIDDEN.quote(case)
     return Reading("CUDA_VISIBLE_DEVICES hides all GPUs.", quote) if quote else NO
 
 
@@ -135,7 +159,7 @@ def _op_on_cpu(case: Case, _: str) -> Reading | None:
 
 def _several_gpus(case: Case, _: str) -> Reading | None:
     """Whether there is more than one GPU."""
-    return Reading() if len(case.facts.gpus) > 1 or re.search(r"device:GPU:[1-9]", case.raw) else NO
+    return Reading() if len(case.facts.gpus) > 1 or _SECOND_GPU.search(case) else NO
 
 
 def _shared_memory(case: Case, _: str) -> Reading | None:
@@ -149,9 +173,7 @@ def _shared_memory(case: Case, _: str) -> Reading | None:
 def _exclusive(case: Case, _: str) -> Reading | None:
     """Whether the GPU is in exclusive compute mode."""
     modes = [gpu.compute_mode or "" for gpu in case.facts.gpus]
-    if any("exclusive" in mode.lower() for mode in modes) or re.search(
-        r"\bE\. (?:Process|Thread)\b|Exclusive_(?:Process|Thread)", case.raw
-    ):
+    if any("exclusive" in mode.lower() for mode in modes) or _EXCLUSIVE.search(case):
         return Reading(
             "The GPU is in exclusive compute mode.", EvidenceLine("compute mode: exclusive", "facts")
         )
@@ -161,10 +183,7 @@ def _exclusive(case: Case, _: str) -> Reading | None:
 def _virtual(case: Case, _: str) -> Reading | None:
     """Whether the GPU is a virtual one (GRID, vGPU)."""
     names = " ".join(gpu.name or "" for gpu in case.facts.gpus)
-    pattern = re.compile(
-        r"\bGRID [A-Z]{1,3}\d{1,3}[A-Z]{0,2}-\d|\bvGPU\b|virtual GPU|\bNVIDIA [A-Z]\d{1,3}-\d{1,2}[QCB]\b"
-    )
-    found = pattern.search(names) or pattern.search(case.raw)
+    found = _VIRTUAL.pattern.search(names) or _VIRTUAL.search(case)
     return Reading("The GPU is a virtual one.", EvidenceLine(found[0], "facts")) if found else NO
 
 

@@ -6,19 +6,22 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_tfgpu.diagnosis.readings.base import NO, Function, Reading, log_quote
+from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading
 
 if TYPE_CHECKING:
     from pytest_tfgpu.diagnosis.case import Case
 
-_NONE = re.compile(r"<no registered kernels>")
-_ROW = re.compile(r"device='([A-Z_]{3,20})'(?:; label='[^'\n]{0,40}')?([^\n]{0,300})")
+_NONE = Probe(r"<no registered kernels>", "no registered kernels")
+_ROW = Probe(r"device='([A-Z_]{3,20})'(?:; label='[^'\n]{0,40}')?([^\n]{0,300})", "device=")
 _TYPES = re.compile(r"(\w{1,20}) in \[([^\]\n]{0,300})\]")
-_DEVICES = re.compile(r"Registered devices: \[([^\]\n]{0,200})\]")
-_ASKED = re.compile(r"\b(\w{1,20})=(DT_[A-Z0-9]{2,12})\b")
-_WANTED_DEVICE = re.compile(
+_DEVICES = Probe(r"Registered devices: \[([^\]\n]{0,200})\]", "registered devices")
+_ASKED = Probe(r"\b(\w{1,20})=(DT_[A-Z0-9]{2,12})\b", "dt_")
+_WANTED_DEVICE = Probe(
     r"no supported kernel for (\w{3,12}) devices|OpKernel for '?(\w{3,12})'? devices|device specification '[^'\n]{0,80}?(GPU|CPU):\d",
-    re.IGNORECASE,
+    "opkernel",
+    "no supported kernel",
+    "device specification",
+    flags=re.IGNORECASE,
 )
 
 
@@ -36,22 +39,23 @@ def listed(case: Case) -> Kernels | None:
     """Return the list of kernels that the case holds, or None."""
     known = case.readings.get("*kernels")
     if known is None:
-        known = case.readings["*kernels"] = _gather(case.raw)
+        known = case.readings["*kernels"] = _gather(case)
     return known if isinstance(known, Kernels) and (known.none or known.rows) else None
 
 
-def _gather(body: str) -> Kernels:
+def _gather(case: Case) -> Kernels:
     rows: dict[str, dict[str, set[str]]] = {}
-    for device, rest in _ROW.findall(body):
+    for row in _ROW.finditer(case):
+        device, rest = row.groups()
         types = rows.setdefault(device, {})
         for attribute, names in _TYPES.findall(rest):
             types.setdefault(attribute, set()).update(name.strip() for name in names.split(","))
-    wanted = _WANTED_DEVICE.search(body)
+    wanted = _WANTED_DEVICE.search(case)
     device = next((group for group in wanted.groups() if group), None) if wanted else None
     return Kernels(
-        none=bool(_NONE.search(body)),
+        none=bool(_NONE.search(case)),
         rows=rows,
-        asked=dict(_ASKED.findall(body)),
+        asked={found[1]: found[2] for found in _ASKED.finditer(case)},
         wanted=device.upper() if device else None,
     )
 
@@ -60,7 +64,7 @@ def _no_kernels(case: Case, _: str) -> Reading | None:
     """Whether the build has no kernel at all for the operation."""
     kernels = listed(case)
     return (
-        Reading("This build has no kernel for the operation.", log_quote(case, _NONE))
+        Reading("This build has no kernel for the operation.", _NONE.quote(case))
         if kernels and kernels.none
         else NO
     )
@@ -72,7 +76,7 @@ def _only(case: Case, argument: str) -> Reading | None:
     real = {device for device in kernels.rows if not device.startswith("XLA")} if kernels else set()
     if real != {argument}:
         return NO
-    return Reading(f"The operation has kernels for the {argument} only.", log_quote(case, _ROW))
+    return Reading(f"The operation has kernels for the {argument} only.", _ROW.quote(case))
 
 
 def _lacks_type(case: Case, _: str) -> Reading | None:
@@ -85,7 +89,7 @@ def _lacks_type(case: Case, _: str) -> Reading | None:
         wanted = kernels.rows.get(kernels.wanted or "", {}).get(attribute)
         pool = wanted if wanted is not None else set().union(*offered)
         if offered and asked not in pool:
-            return Reading(f"No kernel takes {asked[3:].lower()}.", log_quote(case, _ROW))
+            return Reading(f"No kernel takes {asked[3:].lower()}.", _ROW.quote(case))
     return NO
 
 
@@ -102,11 +106,11 @@ def _every_device(case: Case, _: str) -> Reading | None:
     if not kernels or not kernels.rows:
         return NO
     typed = {device for device, types in kernels.rows.items() if types}
-    devices = _DEVICES.search(case.raw)
+    devices = _DEVICES.search(case)
     present = {name.strip() for name in devices[1].split(",")} if devices else set()
     present = {name for name in present if not name.startswith("XLA")}
     wanted = {kernels.wanted} if kernels.wanted else present
-    return Reading("", log_quote(case, _ROW)) if wanted and wanted <= typed else NO
+    return Reading("", _ROW.quote(case)) if wanted and wanted <= typed else NO
 
 
 def _typed_for_device(case: Case, argument: str) -> Reading | None:
@@ -114,7 +118,7 @@ def _typed_for_device(case: Case, argument: str) -> Reading | None:
     kernels = listed(case)
     if not kernels or not any(device.endswith(argument) and types for device, types in kernels.rows.items()):
         return NO
-    return Reading("", log_quote(case, _ROW))
+    return Reading("", _ROW.quote(case))
 
 
 def _layout(case: Case, _: str) -> Reading | None:

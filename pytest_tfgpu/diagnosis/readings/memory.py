@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_tfgpu.diagnosis.readings.base import NO, Function, Reading, human, log_quote, size
+from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading, human, size
 from pytest_tfgpu.model import EvidenceLine
 
 if TYPE_CHECKING:
@@ -17,28 +17,45 @@ MIB = 1 << 20
 HOST_ALLOCATORS = ("cpu", "mklcpu", "host_bfc", "cpu_bfc")
 
 _S = r"(\d[\d.,]{0,24} ?[KMGTPEkmgtpe]?i?B?)"
-_FREE_NOW = re.compile(rf"Memory usage: {_S}(?: bytes)? free, {_S}(?: bytes)? total")
-_FREE_ASYNC = re.compile(rf"Free memory/Total memory: {_S}/{_S}")
-_FREE_START = re.compile(rf"totalMemory: {_S} freeMemory: {_S}")
-_FREE_START_OLD = re.compile(rf"Total memory: {_S}\s{{1,4}}Free memory: {_S}")
-_CREATED = re.compile(
-    r"Created (?:TensorFlow )?device \([^\n]{0,120}? with (\d{1,9}) MB memory|Created device [^\n]{0,120}? with (\d{1,9}) MB memory"
+_FREE_NOW = Probe(rf"Memory usage: {_S}(?: bytes)? free, {_S}(?: bytes)? total", "memory usage:")
+_FREE_ASYNC = Probe(rf"Free memory/Total memory: {_S}/{_S}", "free memory/total")
+_FREE_START = Probe(rf"totalMemory: {_S} freeMemory: {_S}", "totalmemory:")
+_FREE_START_OLD = Probe(rf"Total memory: {_S}\s{{1,4}}Free memory: {_S}", "total memory:")
+_CREATED = Probe(
+    r"Created (?:TensorFlow )?device \([^\n]{0,120}? with (\d{1,9}) MB memory|Created device [^\n]{0,120}? with (\d{1,9}) MB memory",
+    "created device",
+    "created tensorflow device",
 )
-_SMI = re.compile(r"\|\s{1,8}(\d{1,7})MiB ?/ {0,6}(\d{1,7})MiB \|")
-_LIMIT = re.compile(rf"\bLimit: {{1,40}}{_S}")
-_MEMORY_LIMIT = re.compile(rf"memory_limit_: {_S}")
-_IN_USE = re.compile(rf"\bInUse: {{1,40}}{_S}")
-_SUM_IN_USE = re.compile(rf"Sum Total of in-use chunks: {_S}")
-_REQUEST = re.compile(
-    rf"trying to allocate {_S}|while trying to allocate (\d{{1,20}}) bytes|allocating (\d{{1,20}}) bytes"
+_SMI = Probe(r"\|\s{1,8}(\d{1,7})MiB ?/ {0,6}(\d{1,7})MiB \|", "mib /", "mib/")
+_LIMIT = Probe(rf"\bLimit: {{1,40}}{_S}", "limit:")
+_MEMORY_LIMIT = Probe(rf"memory_limit_: {_S}", "memory_limit_")
+_IN_USE = Probe(rf"\bInUse: {{1,40}}{_S}", "inuse:")
+_SUM_IN_USE = Probe(rf"Sum Total of in-use chunks: {_S}", "sum total of in-use")
+_REQUEST = Probe(
+    rf"trying to allocate {_S}|while trying to allocate (\d{{1,20}}) bytes|allocating (\d{{1,20}}) bytes",
+    "to allocate",
+    "allocating",
 )
-_REGION = re.compile(rf"(?:Total bytes in pool|Total size in pool|total_region_allocated_bytes_): {_S}")
-_FREE_CHUNK = re.compile(rf"Free {{1,4}}at [0-9a-fx]{{1,20}} of size {_S}")
-_DEVICE_MEMORY = re.compile(rf"deviceMemorySize: {_S}")
+_REGION = Probe(
+    rf"(?:Total bytes in pool|Total size in pool|total_region_allocated_bytes_): {_S}",
+    "in pool:",
+    "total_region",
+)
+_FREE_CHUNK = Probe(rf"Free {{1,4}}at [0-9a-fx]{{1,20}} of size {_S}", "free ")
+_DEVICE_MEMORY = Probe(rf"deviceMemorySize: {_S}", "devicememorysize")
 
-_REFUSED = re.compile(r"STATUS_ALLOC_FAILED|the resource allocation failed|CUDA_ERROR_OUT_OF_MEMORY")
-_ALLOCATION = re.compile(
-    r"OOM when|out of memory|[Uu]nable to allocate|MemoryError|failed to alloc", re.IGNORECASE
+_REFUSED = Probe(
+    r"STATUS_ALLOC_FAILED|the resource allocation failed|CUDA_ERROR_OUT_OF_MEMORY",
+    "alloc_failed",
+    "allocation failed",
+    "out_of_memory",
+)
+_ALLOCATION = Probe(
+    r"OOM when|out of memory|[Uu]nable to allocate|MemoryError|failed to alloc",
+    "oom",
+    "memory",
+    "alloc",
+    flags=re.IGNORECASE,
 )
 
 _BYTES = {
@@ -65,13 +82,13 @@ class Memory:
     free_chunks: list[int] = field(default_factory=list)
 
 
-def _pair(pattern: re.Pattern[str], body: str) -> tuple[int | None, int | None]:
-    found = pattern.search(body)
+def _pair(probe: Probe, case: Case) -> tuple[int | None, int | None]:
+    found = probe.search(case)
     return (size(found[1]), size(found[2])) if found else (None, None)
 
 
-def _one(pattern: re.Pattern[str], body: str) -> int | None:
-    found = pattern.search(body)
+def _one(probe: Probe, case: Case) -> int | None:
+    found = probe.search(case)
     return size(next(group for group in found.groups() if group)) if found else None
 
 
@@ -84,14 +101,14 @@ def figures(case: Case) -> Memory:
 
 
 def _gather(case: Case) -> Memory:
-    body, memory = case.raw, Memory()
+    memory = Memory()
     gpus = case.facts.visible or case.facts.gpus
     if gpus:
         memory.total = _mib(gpus[0].memory_total_mib)
         memory.free_now = _mib(gpus[0].memory_free_mib)
-    total, free = _pair(_FREE_START, body)
+    total, free = _pair(_FREE_START, case)
     if total is None:
-        total, free = _pair(_FREE_START_OLD, body)
+        total, free = _pair(_FREE_START_OLD, case)
     memory.total, memory.free_start = memory.total or total, free
     if (
         memory.free_now is not None
@@ -99,26 +116,26 @@ def _gather(case: Case) -> Memory:
         and abs(memory.free_now - free) < 0.05 * (total or free)
     ):
         memory.free_now = None
-    free, total = _pair(_FREE_NOW, body)
+    free, total = _pair(_FREE_NOW, case)
     if total is None:
-        free, total = _pair(_FREE_ASYNC, body)
+        free, total = _pair(_FREE_ASYNC, case)
     if free is not None:
         memory.free_now, memory.total = free, memory.total or total
-    row = _SMI.search(body)
+    row = _SMI.search(case)
     if row and memory.total is None:
         memory.total = int(row[2]) * MIB
     if row and memory.free_now is None:
         memory.free_now = (int(row[2]) - int(row[1])) * MIB
-    memory.total = memory.total or _one(_DEVICE_MEMORY, body)
-    created = _CREATED.search(body)
+    memory.total = memory.total or _one(_DEVICE_MEMORY, case)
+    created = _CREATED.search(case)
     if created:
         memory.free_start = int(created[1] or created[2]) * MIB
-    memory.limit = _one(_LIMIT, body) or _one(_MEMORY_LIMIT, body)
-    memory.in_use = _one(_IN_USE, body)
+    memory.limit = _one(_LIMIT, case) or _one(_MEMORY_LIMIT, case)
+    memory.in_use = _one(_IN_USE, case)
     if memory.in_use is None:
-        memory.in_use = _one(_SUM_IN_USE, body)
-    memory.request = _one(_REQUEST, body) or tensor_bytes(case)
-    memory.free_chunks = [size(found[1]) or 0 for found in _FREE_CHUNK.finditer(body)]
+        memory.in_use = _one(_SUM_IN_USE, case)
+    memory.request = _one(_REQUEST, case) or tensor_bytes(case)
+    memory.free_chunks = [size(found[1]) or 0 for found in _FREE_CHUNK.finditer(case)]
     return memory
 
 
@@ -164,7 +181,7 @@ def _free_much(case: Case, _: str) -> Reading | None:
 
 
 def _free_quote(case: Case, memory: Memory) -> EvidenceLine:
-    quote = log_quote(case, _FREE_NOW) or log_quote(case, _FREE_ASYNC) or log_quote(case, _SMI)
+    quote = _FREE_NOW.quote(case) or _FREE_ASYNC.quote(case) or _SMI.quote(case)
     return quote or EvidenceLine(f"{human(memory.free_now or 0)} free of {human(memory.total or 0)}", "facts")
 
 
@@ -177,9 +194,7 @@ def _started_short(case: Case, _: str) -> Reading | None:
     if start is None or memory.total is None or start > 0.7 * memory.total:
         return NO
     sentence = f"TensorFlow was given {human(start)} of the GPU's {human(memory.total)} when it started."
-    return Reading(
-        sentence, log_quote(case, _FREE_START) or log_quote(case, _CREATED) or log_quote(case, _LIMIT)
-    )
+    return Reading(sentence, _FREE_START.quote(case) or _CREATED.quote(case) or _LIMIT.quote(case))
 
 
 def _started_full(case: Case, _: str) -> Reading | None:
@@ -187,7 +202,7 @@ def _started_full(case: Case, _: str) -> Reading | None:
     memory = figures(case)
     if case.facts.memory_growth or memory.free_start is None:
         return NO
-    quote = log_quote(case, _CREATED)
+    quote = _CREATED.quote(case)
     if not quote or (memory.total is not None and memory.free_start < 0.7 * memory.total):
         return NO
     return Reading(f"TensorFlow took {human(memory.free_start)} of GPU memory when it started.", quote)
@@ -219,7 +234,7 @@ def _fragmented(case: Case, _: str) -> Reading | None:
         return NO
     if len(chunks) > 1 and sum(chunks) >= request > max(chunks):
         sizes = f"{human(sum(chunks))} were free in {len(chunks)} pieces, the largest {human(max(chunks))}"
-        return Reading(f"{sizes}; {human(request)} were asked for.", log_quote(case, _FREE_CHUNK))
+        return Reading(f"{sizes}; {human(request)} were asked for.", _FREE_CHUNK.quote(case))
     limit, used = memory.limit, memory.in_use
     if (
         limit
@@ -230,14 +245,14 @@ def _fragmented(case: Case, _: str) -> Reading | None:
     ):
         return Reading(
             f"{human(limit - used)} of the allocator's {human(limit)} weren't in use; {human(request)} were asked for.",
-            log_quote(case, _IN_USE) or log_quote(case, _SUM_IN_USE),
+            _IN_USE.quote(case) or _SUM_IN_USE.quote(case),
         )
     return NO
 
 
 def _pool_full(case: Case, limit: int) -> bool:
     """Whether the allocator had already taken all that it may from the driver."""
-    region = _one(_REGION, case.raw)
+    region = _one(_REGION, case)
     return region is not None and region >= 0.95 * limit
 
 
@@ -250,7 +265,7 @@ def _full(case: Case, _: str) -> Reading | None:
         return NO
     sentence = f"{human(memory.in_use)} of the allocator's {human(memory.limit)} were in use"
     asked = f"; {human(memory.request)} more were asked for." if memory.request else "."
-    return Reading(sentence + asked, log_quote(case, _IN_USE) or log_quote(case, _SUM_IN_USE))
+    return Reading(sentence + asked, _IN_USE.quote(case) or _SUM_IN_USE.quote(case))
 
 
 def _too_big(case: Case, _: str) -> Reading | None:
@@ -280,12 +295,12 @@ def _tensor(case: Case, _: str) -> Reading | None:
 
 def _allocation(case: Case, _: str) -> Reading | None:
     """Whether the text speaks of an allocation of memory."""
-    return Reading() if _ALLOCATION.search(case.evidence.message) else NO
+    return Reading() if _ALLOCATION.pattern.search(case.evidence.message) else NO
 
 
 def _refused(case: Case, _: str) -> Reading | None:
     """Whether a CUDA library says itself that it was refused memory."""
-    return Reading() if _REFUSED.search(case.raw) else NO
+    return Reading() if _REFUSED.search(case) else NO
 
 
 def _small(case: Case, _: str) -> Reading | None:

@@ -5,25 +5,44 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pytest_tfgpu.diagnosis.readings.base import NO, Function, Reading, log_quote
+from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading
 from pytest_tfgpu.model import EvidenceLine
 
 if TYPE_CHECKING:
     from pytest_tfgpu.diagnosis.case import Case
 
-_FAULT = re.compile(
+_FAULT = Probe(
     r"ILLEGAL_ADDRESS|CUDA_ERROR_LAUNCH_FAILED|MISALIGNED_ADDRESS|CUDA_ERROR_ILLEGAL_INSTRUCTION|illegal memory access|"
     r"unspecified launch failure|cudaErrorIllegalAddress|cudaErrorLaunchFailure|Unexpected Event status|misaligned address|"
     r"device-side assert",
-    re.IGNORECASE,
+    "illegal",
+    "launch_failed",
+    "launch failure",
+    "misaligned",
+    "event status",
+    "launchfailure",
+    "device-side",
+    flags=re.IGNORECASE,
 )
 _COUNTER = re.compile(r"[A-Za-z][\w.]{0,80}_(\d{3,7})(?![\w.])")
-_RETRACE = re.compile(r"triggered tf\.function retracing|Tracing is expensive")
-_SMI_PROCESS = re.compile(
-    r"\|\s{1,6}\d{1,3}\s{1,8}(?:N/A {1,4}N/A {1,4})?\d{1,8}\s{1,6}[CG+]{1,3}\s{1,6}([^\s|]{1,80})[^|\n]{0,80}\s(\d{1,7})MiB \|"
+_RETRACE = Probe(
+    r"triggered tf\.function retracing|Tracing is expensive", "retracing", "tracing is expensive"
 )
-_TORCH = re.compile(r"\btorch\.|PyTorch|cuda\.OutOfMemoryError|CUDA out of memory\. Tried")
-_JAX = re.compile(r"\bjax\b|jaxlib|XlaRuntimeError|external/org_tensorflow|\bPJRT|xla_bridge")
+_SMI_PROCESS = Probe(
+    r"\|\s{1,6}\d{1,3}\s{1,8}(?:N/A {1,4}N/A {1,4})?\d{1,8}\s{1,6}[CG+]{1,3}\s{1,6}([^\s|]{1,80})[^|\n]{0,80}\s(\d{1,7})MiB \|",
+    "mib |",
+)
+_TORCH = Probe(
+    r"\btorch\.|PyTorch|cuda\.OutOfMemoryError|CUDA out of memory\. Tried", "torch", "cuda out of memory"
+)
+_JAX = Probe(
+    r"\bjax\b|jaxlib|XlaRuntimeError|external/org_tensorflow|\bPJRT|xla_bridge",
+    "jax",
+    "xlaruntimeerror",
+    "org_tensorflow",
+    "pjrt",
+    "xla_bridge",
+)
 _MANY = 500
 
 
@@ -36,9 +55,9 @@ def _other_processes(case: Case, _: str) -> Reading | None:
             held = f" holds {process.memory_mib} MiB" if process.memory_mib else " uses the GPU"
             text = f"{process.name or 'process'}{f' ({process.pid})' if process.pid else ''}{held}"
             return Reading(f"Another process uses the GPU: {text}.", EvidenceLine(text, "facts"))
-    rows = [found for found in _SMI_PROCESS.finditer(case.raw) if int(found[2]) >= floor]
+    rows = [found for found in _SMI_PROCESS.finditer(case) if int(found[2]) >= floor]
     if len(rows) > 1:
-        return Reading("More than one process uses the GPU.", log_quote(case, _SMI_PROCESS))
+        return Reading("More than one process uses the GPU.", _SMI_PROCESS.quote(case))
     return NO
 
 
@@ -57,7 +76,7 @@ def _fault_earlier(case: Case, _: str) -> Reading | None:
 
 def _fault_printed(case: Case, _: str) -> Reading | None:
     """Whether a GPU fault stands in the message or the log."""
-    quote = log_quote(case, _FAULT)
+    quote = _FAULT.quote(case)
     return Reading("A GPU fault was printed.", quote) if quote else NO
 
 
@@ -74,7 +93,7 @@ def _many_graphs(case: Case, _: str) -> Reading | None:
     names = [int(found[1]) for found in _COUNTER.finditer(" ".join(_node_texts(case.evidence.message)))]
     if names and max(names) >= _MANY:
         return Reading(f"Node names count up to {max(names)}: many graphs were built in this process.")
-    quote = log_quote(case, _RETRACE)
+    quote = _RETRACE.quote(case)
     return Reading("Functions were traced again and again.", quote) if quote else NO
 
 
@@ -89,10 +108,9 @@ def _other_framework(case: Case, _: str) -> Reading | None:
     """Whether PyTorch or JAX raised it."""
     classes = " ".join(link.type for link in case.evidence.chain)
     modules = {frame.module.partition(".")[0] for frame in case.evidence.frames}
-    texts = f"{classes}\n{case.raw[:20000]}"
-    if "torch" in modules or _TORCH.search(texts):
+    if "torch" in modules or _TORCH.pattern.search(classes) or _TORCH.search(case):
         return Reading("It comes from PyTorch.")
-    if modules & {"jax", "jaxlib"} or _JAX.search(texts):
+    if modules & {"jax", "jaxlib"} or _JAX.pattern.search(classes) or _JAX.search(case):
         return Reading("It comes from JAX.")
     return NO
 

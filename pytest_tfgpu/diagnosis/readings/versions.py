@@ -6,7 +6,7 @@ import operator
 import re
 from typing import TYPE_CHECKING
 
-from pytest_tfgpu.diagnosis.readings.base import NO, Function, Reading, log_quote, version
+from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading, version
 from pytest_tfgpu.model import EvidenceLine
 
 if TYPE_CHECKING:
@@ -61,21 +61,23 @@ _CAPABILITY_OF_NAME: tuple[tuple[re.Pattern[str], Version], ...] = (
     (re.compile(r"\bV100|TITAN V\b", re.I), (7, 0)),
 )
 
-_CUDNN_LINE = re.compile(
+_CUDNN_LINE = Probe(
     r"Loaded runtime CuDNN library: (\d[\d.]{0,20})(?: \(compatibility version \d{1,6}\))? but source was compiled with:? (\d[\d.]{0,20})",
-    re.IGNORECASE,
+    "loaded runtime cudnn",
+    flags=re.IGNORECASE,
 )
-_CAPABILITY_LINE = re.compile(r"compute ?capability:? (\d{1,2}\.\d)(?!\d)", re.IGNORECASE)
-_CUDART_LINE = re.compile(
+_CAPABILITY_LINE = Probe(r"compute ?capability:? (\d{1,2}\.\d)(?!\d)", "capability", flags=re.IGNORECASE)
+_CUDART_LINE = Probe(
     r"opened (?:dynamic|CUDA) library libcudart\.so\.(\d{1,2}(?:\.\d{1,2})?)|cudart64_(\d{2,3})",
-    re.IGNORECASE,
+    "cudart",
+    flags=re.IGNORECASE,
 )
-_NAME_LINE = re.compile(r"\bname: ([\w .()/-]{3,60}?)(?:,| major| computeCap|$)", re.MULTILINE)
-_KERNEL = re.compile(
-    r"kernel reported version is: (\d{3}\.\d[\d.]{0,12})|Kernel Module {1,4}(\d{3}\.\d[\d.]{0,12})"
+_NAME_LINE = Probe(r"\bname: ([\w .()/-]{3,60}?)(?:,| major| computeCap|$)", "name: ", flags=re.MULTILINE)
+_KERNEL = Probe(
+    r"kernel reported version is: (\d{3}\.\d[\d.]{0,12})|Kernel Module {1,4}(\d{3}\.\d[\d.]{0,12})", "kernel"
 )
-_DSO = re.compile(r"libcuda reported version is: (\d{3}\.\d[\d.]{0,12})")
-_SMI_DRIVER = re.compile(r"Driver Version: (\d{3}\.\d[\d.]{0,12})")
+_DSO = Probe(r"libcuda reported version is: (\d{3}\.\d[\d.]{0,12})", "libcuda reported")
+_SMI_DRIVER = Probe(r"Driver Version: (\d{3}\.\d[\d.]{0,12})", "driver version:")
 
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">=": operator.ge, ">": operator.gt, "==": operator.eq}
 
@@ -92,7 +94,7 @@ def _dotted(value: Version) -> str:
 
 def cudnn_pair(case: Case) -> tuple[Version, Version]:
     """Return the versions of cuDNN: loaded, compiled for; each empty where unknown."""
-    found = _CUDNN_LINE.search(case.raw)
+    found = _CUDNN_LINE.search(case)
     if found:
         return _cudnn_version(found[1]), _cudnn_version(found[2])
     built = case.facts.built_for
@@ -114,7 +116,7 @@ def _cudnn_unfit(case: Case, _: str) -> Reading | None:
     loaded, compiled = cudnn_pair(case)
     if not loaded or not compiled:
         return NO
-    printed = log_quote(case, _CUDNN_LINE)
+    printed = _CUDNN_LINE.quote(case)
     fits = loaded[0] == compiled[0] and loaded[:2] >= compiled[:2]
     if fits and not printed:
         return NO
@@ -126,7 +128,7 @@ def _cudnn_unfit(case: Case, _: str) -> Reading | None:
 def _cudnn_fits(case: Case, _: str) -> Reading | None:
     """Whether the cuDNN found fits the one that TensorFlow was compiled with."""
     loaded, compiled = cudnn_pair(case)
-    if not loaded or not compiled or log_quote(case, _CUDNN_LINE):
+    if not loaded or not compiled or _CUDNN_LINE.quote(case):
         return NO
     return Reading() if loaded[0] == compiled[0] and loaded[:2] >= compiled[:2] else NO
 
@@ -144,7 +146,7 @@ def cuda_built(case: Case) -> Version:
 
 def cuda_in_use(case: Case) -> Version:
     """Return the CUDA that is in use, as far as it can be told."""
-    opened = _CUDART_LINE.search(case.raw)
+    opened = _CUDART_LINE.search(case)
     if opened and opened[1]:
         return version(opened[1])
     if opened and opened[2]:
@@ -159,10 +161,10 @@ def capability(case: Case) -> Version:
     for gpu in gpus:
         if gpu.compute_capability:
             return version(gpu.compute_capability)
-    found = _CAPABILITY_LINE.search(case.raw)
+    found = _CAPABILITY_LINE.search(case)
     if found:
         return version(found[1])
-    names = [gpu.name or "" for gpu in gpus] + [found[1] for found in _NAME_LINE.finditer(case.raw[:20000])]
+    names = [gpu.name or "" for gpu in gpus] + [found[1] for found in _NAME_LINE.finditer(case)]
     for name in names:
         for pattern, value in _CAPABILITY_OF_NAME:
             if pattern.search(name):
@@ -204,7 +206,7 @@ def _gpu_too_old(case: Case, _: str) -> Reading | None:
 
 def driver(case: Case) -> Version:
     """Return the driver's version, empty where unknown."""
-    found = _SMI_DRIVER.search(case.raw) or _KERNEL.search(case.raw)
+    found = _SMI_DRIVER.search(case) or _KERNEL.search(case)
     return version(case.facts.driver) or version((found[1] or found[found.lastindex or 1]) if found else None)
 
 
@@ -225,22 +227,20 @@ def _driver_fits(case: Case, _: str) -> Reading | None:
 
 def _driver_halves(case: Case, _: str) -> Reading | None:
     """Whether Kernel module and user-space driver differ."""
-    kernel, library = _KERNEL.search(case.raw), _DSO.search(case.raw)
+    kernel, library = _KERNEL.search(case), _DSO.search(case)
     if not kernel or not library:
         return NO
     one, other = version(kernel[1] or kernel[2]), version(library[1])
     if one[:2] == other[:2]:
         return NO
-    return Reading(
-        f"The kernel module is {_dotted(one)}, libcuda is {_dotted(other)}.", log_quote(case, _DSO)
-    )
+    return Reading(f"The kernel module is {_dotted(one)}, libcuda is {_dotted(other)}.", _DSO.quote(case))
 
 
 def _driver_halves_equal(case: Case, _: str) -> Reading | None:
     """Whether Kernel module and user-space driver are of one version."""
-    if re.search(r"kernel version seems to match DSO", case.raw):
+    if "kernel version seems to match dso" in case.lower:
         return Reading()
-    kernel, library = _KERNEL.search(case.raw), _DSO.search(case.raw)
+    kernel, library = _KERNEL.search(case), _DSO.search(case)
     if not kernel or not library:
         return NO
     return Reading() if version(kernel[1] or kernel[2])[:2] == version(library[1])[:2] else NO
