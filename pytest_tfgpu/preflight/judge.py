@@ -50,8 +50,9 @@ def judge(
     nothing on the CPU. `seconds` is how long it took, by default what the answer says.
     """
     from pytest_tfgpu.environment import findings, presence
+    from pytest_tfgpu.environment.faults.build import tensorflow_missing
 
-    found = tuple(findings(facts)) if device == "gpu" else ()
+    found = tuple(findings(facts) if device == "gpu" else tensorflow_missing(facts))
     if answer is None:
         here = presence(facts)
         status: Literal["absent", "unusable"] = "unusable" if here.status == "unusable" else "absent"

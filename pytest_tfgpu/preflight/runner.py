@@ -95,21 +95,10 @@ class Run:
             self._one_child(rest[:1] if ledger.separate else rest)
 
     def _one_child(self, assigned: Sequence[int] | None) -> None:
-        request, ledger = self._request, self._ledger
-        environment = child_environment(request, assigned)
-        executable = request.executable or sys.executable
-        command = [executable or "python", *interpreter_flags(), str(program())]
+        ledger = self._ledger
         ledger.begin(assigned)
-        child = self._child = Child(command, environment, self._order(assigned), request.timeout)
-        if self._stopped.is_set():
-            child.stop()
-        if child.start_error is not None:
-            reason = (
-                child.start_error.strerror
-                if isinstance(child.start_error, OSError)
-                else str(child.start_error)
-            )
-            ledger.problem = Problem("no-python", f"{executable or 'Python'} cannot be started: {reason}")
+        child = self._start_child(assigned)
+        if child is None:
             return
         try:
             for event in child.events():
@@ -119,6 +108,24 @@ class Run:
         ledger.end(child)
         self._log += child.log()
         self._log_bytes += child.stdout.size + child.stderr.size
+
+    def _start_child(self, assigned: Sequence[int] | None) -> Child | None:
+        request = self._request
+        executable = request.executable or sys.executable
+        if not executable:
+            sentence = "the program of this Python is not known, so none can be started"
+            self._ledger.problem = Problem("no-python", sentence)
+            return None
+        command = [executable, *interpreter_flags(), str(program())]
+        environment = child_environment(request, assigned)
+        child = self._child = Child(command, environment, self._order(assigned), request.timeout)
+        if self._stopped.is_set():
+            child.stop()
+        if child.start_error is not None:
+            reason = getattr(child.start_error, "strerror", None) or str(child.start_error)
+            self._ledger.problem = Problem("no-python", f"{executable} cannot be started: {reason}")
+            return None
+        return child
 
     def _order(self, assigned: Sequence[int] | None) -> dict[str, Any]:
         """Return what the child is told."""

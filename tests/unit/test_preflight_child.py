@@ -401,6 +401,12 @@ def test_a_python_that_cannot_be_started(tmp_path: Path) -> None:
     assert problem(answer) == ("no-python", f"{missing} cannot be started: No such file or directory")
 
 
+def test_a_python_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An embedded Python has no program to start; no other Python is started in its place."""
+    monkeypatch.setattr(sys, "executable", "")
+    assert problem(run(*default_checks()))[0] == "no-python"
+
+
 def test_a_defect_of_ours_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """An exception in the parent's own code ends the child and becomes a problem."""
     monkeypatch.setattr(Ledger, "_on_started", lambda *_: 1 / 0)

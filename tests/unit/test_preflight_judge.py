@@ -252,6 +252,15 @@ def test_the_cpu() -> None:
     )
 
 
+def test_help_where_tensorflow_is_missing() -> None:
+    """Without TensorFlow the findings say which to install, on the CPU as well."""
+    problem = Problem("no-tensorflow", "TensorFlow is not installed for this Python")
+    for device in ("gpu", "cpu"):
+        verdict = judge(Facts(), Answer(device=device, problem=problem), device=device)  # type: ignore[arg-type]
+        commands = [help.text for help in verdict.findings[0].help]
+        assert any("pytest-tfgpu[cpu]" in text for text in commands)
+
+
 def test_no_checks() -> None:
     """Where there was nothing to run, nothing is called ok."""
     assert told(judge(TWO, answer(gpu(0)))) == ("unusable", "There was no check to run.", None)
