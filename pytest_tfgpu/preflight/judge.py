@@ -55,8 +55,8 @@ def judge(
     found = tuple(findings(facts) if device == "gpu" else tensorflow_missing(facts))
     if answer is None:
         here = presence(facts)
-        status: Literal["absent", "unusable"] = "unusable" if here.status == "unusable" else "absent"
-        reason = here.reason or "The checks were not run."
+        status: Literal["absent", "unusable"] = "absent" if here.status == "absent" else "unusable"
+        reason = (here.status != "present" and here.reason) or "The checks were not run."
         return Preflight(status, reason, here.cause, device, seconds, findings=found)
     explainer = Explainer(facts)
     logs = (*answer.logs, *((),) * len(answer.gpus))

@@ -172,6 +172,11 @@ def test_absent_without_a_child() -> None:
     assert started == []
 
 
+def test_checks_that_nobody_ran() -> None:
+    """A GPU that is there and was not checked is not called absent."""
+    assert told(judge(TWO, None)) == ("unusable", "The checks were not run.", None)
+
+
 def test_hidden_gpus_are_absent() -> None:
     """GPUs that CUDA_VISIBLE_DEVICES hides are absent, and the reason names the variable."""
     facts = replace(TWO, visible_gpus=(), environment={"CUDA_VISIBLE_DEVICES": "-1"})
