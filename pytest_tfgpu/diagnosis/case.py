@@ -36,7 +36,7 @@ class Case:
     @cached_property
     def message(self) -> patterns.Text:
         """The texts of the exceptions, without graph attributes and advice."""
-        return patterns.Text(self._without_advice(text.without_graph(self.evidence.message), "exception"))
+        return self._without_advice(text.without_graph(self.evidence.message), "exception")
 
     @cached_property
     def lower(self) -> str:
@@ -48,15 +48,21 @@ class Case:
         """The log lines that aren't harmless, without graph attributes and advice."""
         lines = self.evidence.log
         whole = patterns.Text("\n".join(line.text for line in lines))
-        if patterns.possible(noise.HARMLESS, whole):
+        if patterns.possible(noise.HARMLESS, whole.words):
             starts = _starts(lines)
             dropped = {
                 bisect_right(starts, start) - 1 for start, _ in patterns.find_all(noise.HARMLESS, whole)
             }
-            lines = tuple(line for position, line in enumerate(lines) if position not in dropped)
+            if dropped:
+                lines = tuple(line for position, line in enumerate(lines) if position not in dropped)
+                whole = patterns.Text("\n".join(line.text for line in lines))
         self._log_lines, self._starts = lines, _starts(lines)
-        joined = "\n".join(line.text for line in lines)
-        return patterns.Text(self._without_advice(text.without_graph(joined), "log"))
+        return self._without_advice(text.without_graph(whole.source), "log", whole)
+
+    @cached_property
+    def words(self) -> frozenset[bytes]:
+        """The words of message and log."""
+        return self.message.words | self.log.words
 
     @cached_property
     def classes(self) -> frozenset[str]:
@@ -99,14 +105,16 @@ class Case:
         offset = start - self._starts[max(bisect_right(self._starts, start) - 1, 0)]
         return EvidenceLine(_line_around(line.text, offset, offset), line.origin, line.line)
 
-    def _without_advice(self, body: str, origin: str) -> str:
-        searchable = patterns.Text(body)
-        if not patterns.possible(noise.ADVICE, searchable):
-            return body
-        for start, end in list(patterns.find_all(noise.ADVICE, searchable)):
+    def _without_advice(self, body: str, origin: str, known: patterns.Text | None = None) -> patterns.Text:
+        """Return the text with advice blanked; `known` is the text itself where it is searchable already."""
+        searchable = known if known is not None and known.source == body else patterns.Text(body)
+        if not patterns.possible(noise.ADVICE, searchable.words):
+            return searchable
+        spans = list(patterns.find_all(noise.ADVICE, searchable))
+        for start, end in spans:
             self.advice.append(EvidenceLine(body[start:end], origin))
             body = body[:start] + " " * (end - start) + body[end:]
-        return body
+        return patterns.Text(body) if spans else searchable
 
 
 def _starts(lines: tuple[EvidenceLine, ...]) -> list[int]:

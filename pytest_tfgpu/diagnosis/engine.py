@@ -122,10 +122,11 @@ def _is_ordinary(case: Case) -> bool:
 
 
 def _weigh(case: Case, cause: Cause) -> Candidate | None:
-    matches = [match for signature in cause.signatures if (match := _match(case, signature))]
-    signs = sorted((m.signature.strength for m in matches if m.role in ("root", "follows")), reverse=True)
-    if not signs:
+    matches = _matches(case, cause, ("root", "follows"))
+    if not matches:
         return None
+    matches += _matches(case, cause, ("confirms", "excludes"))
+    signs = sorted((m.signature.strength for m in matches if m.role in ("root", "follows")), reverse=True)
     score = signs[0]
     for strength in signs[1:]:
         score += (1 - score) * 0.3 * strength
@@ -136,6 +137,12 @@ def _weigh(case: Case, cause: Cause) -> Candidate | None:
         if match.role == "excludes":
             score *= 1 - match.signature.strength
     return Candidate(cause, score, tuple(matches))
+
+
+def _matches(case: Case, cause: Cause, roles: tuple[Role, ...]) -> list[Match]:
+    """Return the signatures of these roles that fit."""
+    wanted = (signature for signature in cause.signatures if signature.role in roles)
+    return [match for signature in wanted if (match := _match(case, signature))]
 
 
 def _match(case: Case, signature: Signature) -> Match | None:
@@ -174,12 +181,14 @@ def _fits_structure(case: Case, signature: Signature) -> bool:
 
 
 def _find(case: Case, templates: tuple[str, ...], where: str) -> EvidenceLine | None:
-    if where != "log" and patterns.possible(templates, case.message):
+    if not patterns.possible(templates, case.words):
+        return None
+    if where != "log":
         for template in templates:
             span = patterns.find(template, case.message)
             if span:
                 return case.quote_message(*span)
-    if where != "message" and case.evidence.log and patterns.possible(templates, case.log):
+    if where != "message" and case.evidence.log:
         for template in templates:
             span = patterns.find(template, case.log)
             if span:

@@ -40,6 +40,7 @@ class Text:
     """A text made ready for searching."""
 
     def __init__(self, text: str) -> None:
+        self.source = text
         self.lower = text.lower()
         if len(self.lower) != len(text):
             self.lower = "".join(letter.lower() if letter.isascii() else letter for letter in text)
@@ -126,10 +127,10 @@ def keys(templates: tuple[str, ...]) -> frozenset[bytes]:
     return frozenset() if b"" in found else frozenset(found)
 
 
-def possible(templates: tuple[str, ...], text: Text) -> bool:
-    """Whether one of the templates may be in the text; quick."""
+def possible(templates: tuple[str, ...], words: frozenset[bytes]) -> bool:
+    """Whether one of the templates may be in a text that holds these words; quick."""
     wanted = keys(templates)
-    return not wanted or not wanted.isdisjoint(text.words)
+    return not wanted or not wanted.isdisjoint(words)
 
 
 def find_all(templates: Iterable[str], text: Text) -> Iterator[tuple[int, int]]:

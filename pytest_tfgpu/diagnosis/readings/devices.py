@@ -43,13 +43,13 @@ _WANTS_GPU = re.compile(
     r"[Nn]o GPU|device type CPU|NHWC|GPU (?:device )?(?:was |is )?not found|dynamic library|shared object|DLL load failed|No OpKernel|libcu|is_gpu_available",
 )
 _EXCLUSIVE = Probe(
-    r"\bE\. (?:Process|Thread)\b|Exclusive_(?:Process|Thread)", "e. process", "e. thread", "exclusive_"
+    r"E\. (?:Process|Thread)|Exclusive_(?:Process|Thread)", "e. process", "e. thread", "exclusive_"
 )
 _VIRTUAL = Probe(
-    r"\bGRID [A-Z]{1,3}\d{1,3}[A-Z]{0,2}-\d|\bvGPU\b|virtual GPU|\bNVIDIA [A-Z]\d{1,3}-\d{1,2}[QCB]\b",
-    "grid ",
+    r"GRID [A-Z]{1,3}\d{1,3}[A-Z]{0,2}-\d|vGPU|virtual GPU|NVIDIA [A-Z]\d{1,3}-\d{1,2}[QCB]\b",
+    "name: grid ",
+    "name: nvidia ",
     "vgpu",
-    "nvidia ",
     "virtual gpu",
 )
 _SECOND_GPU = Probe(r"device:GPU:[1-9]", "device:gpu:")

@@ -11,18 +11,18 @@ from pytest_tfgpu.model import EvidenceLine
 if TYPE_CHECKING:
     from pytest_tfgpu.diagnosis.case import Case
 
-_FAULT = Probe(
-    r"ILLEGAL_ADDRESS|CUDA_ERROR_LAUNCH_FAILED|MISALIGNED_ADDRESS|CUDA_ERROR_ILLEGAL_INSTRUCTION|illegal memory access|"
-    r"unspecified launch failure|cudaErrorIllegalAddress|cudaErrorLaunchFailure|Unexpected Event status|misaligned address|"
-    r"device-side assert",
-    "illegal",
-    "launch_failed",
-    "launch failure",
-    "misaligned",
-    "event status",
+_FAULT = (
+    "illegal_address",
+    "illegaladdress",
+    "illegal memory access",
+    "cuda_error_launch_failed",
+    "unspecified launch failure",
     "launchfailure",
-    "device-side",
-    flags=re.IGNORECASE,
+    "misaligned_address",
+    "misaligned address",
+    "illegal_instruction",
+    "unexpected event status",
+    "device-side assert",
 )
 _COUNTER = re.compile(r"[A-Za-z][\w.]{0,80}_(\d{3,7})(?![\w.])")
 _RETRACE = Probe(
@@ -76,8 +76,8 @@ def _fault_earlier(case: Case, _: str) -> Reading | None:
 
 def _fault_printed(case: Case, _: str) -> Reading | None:
     """Whether a GPU fault stands in the message or the log."""
-    quote = _FAULT.quote(case)
-    return Reading("A GPU fault was printed.", quote) if quote else NO
+    found = [position for sign in _FAULT if (position := case.lower.find(sign)) >= 0]
+    return Reading("A GPU fault was printed.", case.quote_raw(min(found))) if found else NO
 
 
 def _memory_ran_out_earlier(case: Case, _: str) -> Reading | None:
