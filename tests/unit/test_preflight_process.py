@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pytest_tfgpu.preflight.process import FIRST_LINES, FLOOD_MIB, LAST_LINES, LONGEST_LINE, Child, Tail
+from pytest_tfgpu.preflight.process import FLOOD_MIB, Child
+from pytest_tfgpu.preflight.tail import FIRST_LINES, LAST_LINES, LONGEST_LINE, Tail
 from pytest_tfgpu.preflight.wording import how_it_ended, python_stack
 
 POLITE = """
