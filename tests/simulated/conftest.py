@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .build import NoCompiler, build
+from .forks import Forks
 from .machine import Describe, Gpu, Machine
 
 GPU_FIELDS = set(Gpu.__dataclass_fields__)
@@ -41,3 +43,10 @@ def simulated_gpu(workshop: Path, request: pytest.FixtureRequest) -> Describe:
         return Machine(workshop, gpus=(gpu,) * gpus, name=request.node.nodeid, **settings)
 
     return describe
+
+
+@pytest.fixture(scope="session")
+def forks(workshop: Path) -> Iterator[Forks]:
+    """Keep a process that has TensorFlow imported: `forks.run(machine, code)` runs code in a fork of it."""
+    with Forks(Machine(workshop, name="forks")) as process:
+        yield process

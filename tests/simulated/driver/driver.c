@@ -106,6 +106,14 @@ int device_of_ordinal(int ordinal) { return initialized && ordinal >= 0 && ordin
 
 int current_device(void) { return current == NULL ? -1 : current->gpu; }
 
+int ordinal_of_device(int gpu) {
+    for (int i = 0; i < visible_number; i++)
+        if (visible[i] == gpu) return i;
+    return -1;
+}
+
+void *context_of_device(int gpu) { return &contexts[ordinal_of_device(gpu)]; }
+
 #define ENTER_ORDINAL(ordinal)                                            \
     do {                                                                  \
         ENTER();                                                          \

@@ -89,6 +89,8 @@ int initialize(void);
 int make_current(int ordinal);
 int device_of_ordinal(int ordinal); /* the position in machine.gpu, or -1 */
 int visible_count(void);
+int ordinal_of_device(int gpu); /* how CUDA numbers a position in machine.gpu */
+void *context_of_device(int gpu);
 const char *error_name(int code);
 const char *error_text(int code);
 

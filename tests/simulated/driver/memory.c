@@ -260,13 +260,18 @@ API int cuMemGetAddressRange_v2(void **base, size_t *bytes, void *address) {
 }
 
 API int cuPointerGetAttribute(void *value, int attribute, void *address) {
-    enum { MEMORY_TYPE = 2, DEVICE_ORDINAL = 9, DEVICE_MEMORY = 2 };
+    enum { CONTEXT = 1, MEMORY_TYPE = 2, IS_MANAGED = 8, DEVICE_ORDINAL = 9, DEVICE_MEMORY = 2 };
     ENTER_CONTEXT();
     int gpu = memory_device_of(address, NULL, NULL);
     if (gpu < 0) return INVALID_VALUE;
     if (attribute == MEMORY_TYPE) *(unsigned *)value = DEVICE_MEMORY;
-    else if (attribute == DEVICE_ORDINAL) *(int *)value = gpu;
-    else return NOT_SUPPORTED;
+    else if (attribute == CONTEXT) *(void **)value = context_of_device(gpu);
+    else if (attribute == IS_MANAGED) *(unsigned *)value = 0;
+    else if (attribute == DEVICE_ORDINAL) *(int *)value = ordinal_of_device(gpu);
+    else {
+        fprintf(stderr, "simulated GPU: the attribute %d of an address is not simulated\n", attribute);
+        return NOT_SUPPORTED;
+    }
     return SUCCESS;
 }
 
@@ -285,6 +290,13 @@ COPY(cuMemcpyAsync, void *stream __attribute__((unused)))
 COPY(cuMemcpyHtoDAsync_v2, void *stream __attribute__((unused)))
 COPY(cuMemcpyDtoHAsync_v2, void *stream __attribute__((unused)))
 COPY(cuMemcpyDtoDAsync_v2, void *stream __attribute__((unused)))
+
+API int cuMemcpyPeerAsync(void *target, void *target_context, const void *source, void *source_context, size_t bytes, void *stream) {
+    (void)target_context, (void)source_context, (void)stream;
+    ENTER_CONTEXT();
+    memmove(target, source, bytes);
+    return SUCCESS;
+}
 
 #define FILL(name, type, ...)                                                    \
     API int name(type *target, type value, size_t count, ##__VA_ARGS__) {        \
