@@ -20,7 +20,8 @@ MESSAGE_LINES = 400
 _CI_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z ")
 _LOG_LINE = re.compile(
     r"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{1,9}: [IWEF] |[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{1,9}\s|"
-    r"[IWEF] [\w./\\]{0,200}(?:tensorflow|xla|external)[\w./\\]{1,200}:\d{1,6}\] |NVRM: Xid|[\w.-]{1,60}:\d{1,9}:\d{1,9} \[\d{1,3}\] NCCL )"
+    r"[IWEF] [\w./\\]{0,200}(?:tensorflow|xla|external)[\w./\\]{1,200}:\d{1,6}\] |NVRM: Xid|"
+    r"[\w.-]{1,60}:\d{1,9}:\d{1,9} \[\d{1,3}\] NCCL )"
 )
 _SECTION = re.compile(r"_{3,200} (?:ERROR (?:at \w{1,12} of|collecting) )?(\S.{0,400}?) _{3,200}$")
 _CAPTURED = re.compile(r"-{3,200} Captured (stdout|stderr|log) (\w{1,12}) -{3,200}$")

@@ -40,9 +40,9 @@ STATUSES = {
 """TensorFlow's error classes and the status codes behind them (tensorflow/python/framework/errors_impl.py)."""
 
 _CODES = {code.replace("_", " ").lower(): code for code in STATUSES.values()}
+_ANY_CODE = "|".join(code.replace("_", "[ _]") for code in _CODES.values())
 _CODE_PREFIX = re.compile(
-    r"(?:^|\(\d{1,3}\) |failed at [\w.]{1,80}:\d{1,6} : |with status: |^Internal: )(%s): "
-    % "|".join(f"{code.replace('_', '[ _]')}" for code in _CODES.values()),
+    r"(?:^|\(\d{1,3}\) |failed at [\w.]{1,80}:\d{1,6} : |with status: |^Internal: )" + f"({_ANY_CODE}): ",
     re.IGNORECASE | re.MULTILINE,
 )
 _CLASS_PREFIX = re.compile(

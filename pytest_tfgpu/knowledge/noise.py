@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 ADVICE: tuple[str, ...] = (
-    "This is probably because cuDNN failed to initialize, so try looking to see if a warning log message was printed above",
+    "This is probably because cuDNN failed to initialize, so try looking to see if a warning log message was "
+    "printed above",
     "Failure to initialize cublas may be due to OOM",
     "Possibly insufficient driver version",
     "or may be because this binary was not built with support for the GPU in your machine",

@@ -39,8 +39,9 @@ _PINNED = Probe(
     flags=re.IGNORECASE,
 )
 _WANTS_GPU = re.compile(
-    r"cuInit|cudaGetDevice|CUDA driver|no CUDA-capable|CudnnRNN|Nccl|for platform CUDA|StreamExecutor for CUDA|no supported devices|"
-    r"[Nn]o GPU|device type CPU|NHWC|GPU (?:device )?(?:was |is )?not found|dynamic library|shared object|DLL load failed|No OpKernel|libcu|is_gpu_available",
+    r"cuInit|cudaGetDevice|CUDA driver|no CUDA-capable|CudnnRNN|Nccl|for platform CUDA|StreamExecutor for CUDA|"
+    r"no supported devices|[Nn]o GPU|device type CPU|NHWC|GPU (?:device )?(?:was |is )?not found|dynamic library|"
+    r"shared object|DLL load failed|No OpKernel|libcu|is_gpu_available"
 )
 _EXCLUSIVE = Probe(
     r"E\. (?:Process|Thread)|Exclusive_(?:Process|Thread)", "e. process", "e. thread", "exclusive_"

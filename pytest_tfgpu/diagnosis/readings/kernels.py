@@ -17,7 +17,8 @@ _TYPES = re.compile(r"(\w{1,20}) in \[([^\]\n]{0,300})\]")
 _DEVICES = Probe(r"Registered devices: \[([^\]\n]{0,200})\]", "registered devices")
 _ASKED = Probe(r"\b(\w{1,20})=(DT_[A-Z0-9]{2,12})\b", "dt_")
 _WANTED_DEVICE = Probe(
-    r"no supported kernel for (\w{3,12}) devices|OpKernel for '?(\w{3,12})'? devices|device specification '[^'\n]{0,80}?(GPU|CPU):\d",
+    r"no supported kernel for (\w{3,12}) devices|OpKernel for '?(\w{3,12})'? devices|"
+    r"device specification '[^'\n]{0,80}?(GPU|CPU):\d",
     "opkernel",
     "no supported kernel",
     "device specification",

@@ -22,7 +22,7 @@ _FREE_ASYNC = Probe(rf"Free memory/Total memory: {_S}/{_S}", "free memory/total"
 _FREE_START = Probe(rf"totalMemory: {_S} freeMemory: {_S}", "totalmemory:")
 _FREE_START_OLD = Probe(rf"Total memory: {_S}\s{{1,4}}Free memory: {_S}", "total memory:")
 _CREATED = Probe(
-    r"Created (?:TensorFlow )?device \([^\n]{0,120}? with (\d{1,9}) MB memory|Created device [^\n]{0,120}? with (\d{1,9}) MB memory",
+    r"Created (?:TensorFlow )?device [^\n]{0,120}? with (\d{1,9}) MB memory",
     "created device",
     "created tensorflow device",
 )
@@ -129,7 +129,7 @@ def _gather(case: Case) -> Memory:
     memory.total = memory.total or _one(_DEVICE_MEMORY, case)
     created = _CREATED.search(case)
     if created:
-        memory.free_start = int(created[1] or created[2]) * MIB
+        memory.free_start = int(created[1]) * MIB
     memory.limit = _one(_LIMIT, case) or _one(_MEMORY_LIMIT, case)
     memory.in_use = _one(_IN_USE, case)
     if memory.in_use is None:

@@ -29,7 +29,8 @@ _RETRACE = Probe(
     r"triggered tf\.function retracing|Tracing is expensive", "retracing", "tracing is expensive"
 )
 _SMI_PROCESS = Probe(
-    r"\|\s{1,6}\d{1,3}\s{1,8}(?:N/A {1,4}N/A {1,4})?\d{1,8}\s{1,6}[CG+]{1,3}\s{1,6}([^\s|]{1,80})[^|\n]{0,80}\s(\d{1,7})MiB \|",
+    r"\|\s{1,6}\d{1,3}\s{1,8}(?:N/A {1,4}N/A {1,4})?\d{1,8}\s{1,6}[CG+]{1,3}\s{1,6}([^\s|]{1,80})[^|\n]{0,80}"
+    r"\s(\d{1,7})MiB \|",
     "mib |",
 )
 _TORCH = Probe(
@@ -116,7 +117,7 @@ def _other_framework(case: Case, _: str) -> Reading | None:
 
 
 def _raised_in(case: Case, argument: str) -> Reading | None:
-    """Whether the innermost frame that isn't TensorFlow's or Keras's lies in a package of the argument (`numpy/scipy`)."""
+    """Whether the innermost frame outside of TensorFlow and Keras lies in a package of the argument."""
     wanted = set(argument.split("/"))
     framework = {"tensorflow", "keras", "tf_keras"}
     for frame in reversed(case.evidence.frames):

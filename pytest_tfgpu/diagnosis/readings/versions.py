@@ -62,7 +62,8 @@ _CAPABILITY_OF_NAME: tuple[tuple[re.Pattern[str], Version], ...] = (
 )
 
 _CUDNN_LINE = Probe(
-    r"Loaded runtime CuDNN library: (\d[\d.]{0,20})(?: \(compatibility version \d{1,6}\))? but source was compiled with:? (\d[\d.]{0,20})",
+    r"Loaded runtime CuDNN library: (\d[\d.]{0,20})(?: \(compatibility version \d{1,6}\))? "
+    r"but source was compiled with:? (\d[\d.]{0,20})",
     "loaded runtime cudnn",
     flags=re.IGNORECASE,
 )

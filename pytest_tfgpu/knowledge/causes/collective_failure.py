@@ -49,7 +49,8 @@ CAUSE = Cause(
         Example(
             source="https://github.com/NVIDIA/pyxis/issues/60",
             message="INTERNAL:  NCCL: unhandled system error. Set NCCL_DEBUG=WARN for detail.\n\t [[node "
-            "Adam/NcclAllReduce\n (defined at /usr/local/lib/python3.8/dist-packages/keras/optimizer_v2/utils.py:151)\n]]",
+            "Adam/NcclAllReduce\n (defined at "
+            "/usr/local/lib/python3.8/dist-packages/keras/optimizer_v2/utils.py:151)\n]]",
         ),
     ),
     lookalikes=(
@@ -65,10 +66,13 @@ CAUSE = Cause(
             cause="memory-held-by-other-process",
         ),
     ),
-    meaning="Several GPUs or workers exchange tensors through NCCL. Setting that up, or a transfer, failed: shared memory, "
+    meaning="Several GPUs or workers exchange tensors through NCCL. Setting that up, or a transfer, failed: shared "
+    "memory, "
     "network, peer access, or a worker that ended first.",
-    appearance='InternalError or UnknownError "NCCL: unhandled system error. Set NCCL_DEBUG=WARN for detail." (2.x), "Error '
-    'invoking NCCL: unhandled cuda error", "Collective ops is aborted by ...". On Windows "No OpKernel was registered to '
+    appearance='InternalError or UnknownError "NCCL: unhandled system error. Set NCCL_DEBUG=WARN for detail." '
+    '(2.x), "Error '
+    'invoking NCCL: unhandled cuda error", "Collective ops is aborted by ...". On Windows "No OpKernel was '
+    "registered to "
     "support Op 'NcclAllReduce'\".",
     distinction='The lines "NCCL WARN" decide. If another worker failed first, its error is the cause. One GPU alone '
     "never gives this.",

@@ -33,7 +33,8 @@ CAUSE = Cause(
     ),
     meaning="The driver keeps what it compiles in ~/.nv/ComputeCache. After an update, with the rights of another user "
     "or on a damaged disk it may hold what no longer fits.",
-    appearance='No text of its own: "Could not create cudnn handle: CUDNN_STATUS_INTERNAL_ERROR", hangs or crashes at the '
+    appearance='No text of its own: "Could not create cudnn handle: CUDNN_STATUS_INTERNAL_ERROR", hangs or crashes '
+    "at the "
     "first kernel that vanish for another user.",
     distinction="Look at it last: memory and versions explain the same texts far more often.",
     confirmation="CUDA_CACHE_DISABLE=1 for one run: if that passes, the cache is the reason.",

@@ -51,7 +51,8 @@ CAUSE = Cause(
     ),
     meaning="TensorFlow tried every algorithm that cuDNN offers for this convolution, and each refused: a dimension "
     "beyond its limits, a combination of type, layout, dilation or groups that it doesn't have.",
-    appearance='NotFoundError "No algorithm worked!" (from 1.4 on; before "No algorithm without scratch worked!"), since 2.9 '
+    appearance='NotFoundError "No algorithm worked!" (from 1.4 on; before "No algorithm without scratch worked!"), '
+    "since 2.9 "
     'with "Profiling failure on CUDNN engine ..." for each; "CUDNN_STATUS_NOT_SUPPORTED".',
     distinction="The same text comes when there is no memory for the work space, which is the more frequent reason: "
     "out-of-memory or memory-preallocated unless memory was free. The status behind each engine tells "

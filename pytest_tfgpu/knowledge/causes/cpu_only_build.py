@@ -71,7 +71,8 @@ CAUSE = Cause(
     ),
     meaning="TensorFlow comes in builds with and without CUDA. This one has none: tensorflow-cpu, native Windows from "
     "2.11 on, a macOS wheel, or a build of a distribution.",
-    appearance="No error by itself: everything runs on the CPU, and not one line about CUDA is printed. What needs a GPU "
+    appearance="No error by itself: everything runs on the CPU, and not one line about CUDA is printed. What needs "
+    "a GPU "
     'fails: "<no registered kernels>" for CudnnRNN or NcclAllReduce, "The requested device appears to be a GPU, but '
     'CUDA is not enabled", operations in NCHW layout.',
     distinction="A CUDA build without its libraries lists kernels for the GPU and prints lines about CUDA: "

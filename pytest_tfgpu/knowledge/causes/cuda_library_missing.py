@@ -92,7 +92,8 @@ CAUSE = Cause(
     ),
     meaning="TensorFlow opens libcudart, libcublas, libcufft, libcusolver, libcusparse and others by name and major "
     "version. If one can't be opened it drops every GPU and goes on with the CPU, without an error.",
-    appearance='ImportError "libcublas.so.9.0: cannot open shared object file" (1.x); W "Could not load dynamic library '
+    appearance='ImportError "libcublas.so.9.0: cannot open shared object file" (1.x); W "Could not load dynamic '
+    "library "
     '\'libcublas.so.11\'" (2.0 to 2.11); from 2.12 only "Cannot dlopen some GPU libraries", without a name. "Could not '
     'find cuda drivers on your machine" (from 2.12) means libcudart, not the driver. Afterwards tests fail for want '
     "of a GPU.",

@@ -68,7 +68,8 @@ CAUSE = Cause(
     meaning="To compile for the GPU, XLA needs files of the CUDA toolkit that the libraries alone don't bring: "
     "libdevice.10.bc and the programs ptxas and nvlink. They are missing, not searched for, or can't be run.",
     appearance='InternalError "libdevice not found at ./libdevice.10.bc" (2.x), "Can\'t find ptxas binary" (to 2.16), '
-    'UnavailableError "No PTX compilation provider is available" (2.17 on), UnknownError "JIT compilation failed." from '
+    'UnavailableError "No PTX compilation provider is available" (2.17 on), UnknownError "JIT compilation failed." '
+    "from "
     "element-wise operations on Windows and conda. Mostly through jit_compile=True, Keras 3's default and some "
     "optimizers of 2.11 and later.",
     distinction='"Can\'t find ptxas binary ... Will back to the GPU driver" and "Relying on driver to perform ptx '

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_tfgpu.knowledge import texts
-from pytest_tfgpu.knowledge.schema import Cause, Help, LookAlike, Signature
+from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
     id="cuda-version-mismatch",
@@ -56,6 +56,14 @@ CAUSE = Cause(
         ),
         Help("Take other CUDA folders off LD_LIBRARY_PATH.", sure=False, needs=("variable:LD_LIBRARY_PATH",)),
         Help("Use the CUDA and cuDNN of TensorFlow's table of tested builds.", sure=False),
+    ),
+    examples=(
+        Example(
+            source="https://github.com/psifx/psifx/issues/16",
+            exception="ImportError",
+            message="site-packages/torch/lib/../../nvidia/cusparse/lib/libcusparse.so.12: undefined symbol: "
+            "__nvJitLinkComplete_12_4, version libnvJitLink.so.12",
+        ),
     ),
     lookalikes=(
         LookAlike(

@@ -48,10 +48,13 @@ CAUSE = Cause(
             cause="unsupported-cast",
         ),
     ),
-    meaning="With tf.config.experimental.enable_op_determinism() or TF_DETERMINISTIC_OPS=1, TensorFlow refuses operations "
+    meaning="With tf.config.experimental.enable_op_determinism() or TF_DETERMINISTIC_OPS=1, TensorFlow refuses "
+    "operations "
     "whose GPU kernel may give other bits each time.",
-    appearance='UnimplementedError "Deterministic GPU implementation of X not available." (2.5, 2.6), "A deterministic GPU '
-    'implementation of X is not currently available." (2.7 on), "Determinism is not yet supported in ..."; RuntimeError '
+    appearance='UnimplementedError "Deterministic GPU implementation of X not available." (2.5, 2.6), "A '
+    "deterministic GPU "
+    'implementation of X is not currently available." (2.7 on), "Determinism is not yet supported in ..."; '
+    "RuntimeError "
     "for random operations without a seed, on any device.",
     distinction="The text names determinism; without the switch the same operation runs.",
     confirmation="Run the test with the switch off.",

@@ -28,7 +28,8 @@ CAUSE = Cause(
         ),
     ),
     meaning="Certain driver versions crash or miscompile certain kernels.",
-    appearance="No text of its own: a fault or wrong results with one driver version that vanish with another. For drivers "
+    appearance="No text of its own: a fault or wrong results with one driver version that vanish with another. For "
+    "drivers "
     "before 396.20 TensorFlow warns that their JIT is known to miscompile XLA's code.",
     distinction="Only a version that is known for it, together with the operation, speaks for this.",
     confirmation="The same program with another driver on the same card.",

@@ -64,7 +64,8 @@ CAUSE = Cause(
             cause="driver-missing",
         ),
     ),
-    meaning="The driver has two halves: a module in the kernel and a library. After an update without a restart, or in a "
+    meaning="The driver has two halves: a module in the kernel and a library. After an update without a restart, or "
+    "in a "
     "container that brings its own libcuda, they belong to different versions and refuse each other.",
     appearance='"kernel version X does not match DSO version Y" (all versions), cuInit with '
     'CUDA_ERROR_SYSTEM_DRIVER_MISMATCH (803), nvidia-smi: "Driver/library version mismatch".',

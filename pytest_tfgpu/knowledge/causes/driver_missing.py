@@ -88,10 +88,12 @@ CAUSE = Cause(
     ),
     meaning="TensorFlow could not open the driver's library (libcuda.so.1, nvcuda.dll), or it is there and no kernel "
     "driver answers: none is installed, or a container was started without it.",
-    appearance='"failed call to cuInit: UNKNOWN ERROR (303)" (from 2.18 with "INTERNAL: CUDA error:" before it); -1 and '
+    appearance='"failed call to cuInit: UNKNOWN ERROR (303)" (from 2.18 with "INTERNAL: CUDA error:" before it); -1 '
+    "and "
     '34 for a stub; "kernel driver does not appear to be running on this host" and "no NVIDIA GPU device is present: '
     '/dev/nvidia0 does not exist" (to about 2.12). Afterwards TensorFlow runs on the CPU.',
-    distinction="On a machine that is meant to have no GPU the same lines are harmless. A driver that answers and fails "
+    distinction="On a machine that is meant to have no GPU the same lines are harmless. A driver that answers and "
+    "fails "
     'is driver-unhealthy; two versions of it, driver-library-mismatch. "Could not find cuda drivers on your machine" '
     "is about libcudart (cuda-library-missing). Under WSL /proc/driver/nvidia/version never exists.",
     confirmation="Run nvidia-smi in the same container or shell; `tfgpu doctor` looks for the files.",

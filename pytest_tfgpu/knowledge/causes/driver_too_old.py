@@ -71,7 +71,8 @@ CAUSE = Cause(
     distinction='"Possibly insufficient driver version", which TensorFlow prints whenever cuDNN isn\'t initialised, is '
     "a guess: compare the versions. A missing driver with CUDA libraries present gives the same text: driver-missing. "
     "CUDA_ERROR_INVALID_PTX is a GPU that is too new: unsupported-compute-capability.",
-    confirmation="nvidia-smi shows the newest CUDA that the driver serves; compare it with what TensorFlow was built for.",
+    confirmation="nvidia-smi shows the newest CUDA that the driver serves; compare it with what TensorFlow was "
+    "built for.",
     remedy="Update the driver. CUDA 12.x needs 525.60 or newer, 11.x needs 450.80 or newer (Linux). In conda, "
     "cudatoolkit may be newer than the driver serves: pin it.",
     references=("https://docs.nvidia.com/deploy/cuda-compatibility/",),

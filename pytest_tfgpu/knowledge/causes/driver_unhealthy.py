@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge.schema import Cause, Help, LookAlike, Signature
+from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
     id="driver-unhealthy",
@@ -45,6 +45,15 @@ CAUSE = Cause(
         Help("After suspend and resume, reload it: rmmod nvidia_uvm; modprobe nvidia_uvm.", sure=False),
         Help("Look at the rights of /dev/nvidia*: if it works as root, they are the reason.", sure=False),
     ),
+    examples=(
+        Example(
+            source="https://github.com/tensorflow/tensorflow/issues/24243",
+            log=(
+                "2018-12-08 22:20:54.515356: E tensorflow/stream_executor/cuda/cuda_driver.cc:300] failed call to "
+                "cuInit: CUDA_ERROR_UNKNOWN: unknown error",
+            ),
+        ),
+    ),
     lookalikes=(
         LookAlike(
             source="https://github.com/haotianteng/Chiron/issues/99",
@@ -57,9 +66,11 @@ CAUSE = Cause(
     ),
     meaning="The driver answers and its halves agree, but cuInit fails: a module is missing (nvidia-uvm), the device "
     "files can't be opened, a resume from suspend left it broken, a switch fabric or an MPS server isn't running.",
-    appearance='"failed call to cuInit: CUDA_ERROR_UNKNOWN: unknown error", on bare machines with "kernel version seems '
+    appearance='"failed call to cuInit: CUDA_ERROR_UNKNOWN: unknown error", on bare machines with "kernel version '
+    "seems "
     'to match DSO" after it; CUDA_ERROR_SYSTEM_NOT_READY (802) on machines with NVSwitch.',
-    distinction="Versions that differ are driver-library-mismatch; no driver at all, driver-missing; a hidden GPU gives "
+    distinction="Versions that differ are driver-library-mismatch; no driver at all, driver-missing; a hidden GPU "
+    "gives "
     "CUDA_ERROR_NO_DEVICE: gpu-not-visible.",
     confirmation="Run deviceQuery or nvidia-smi as root and as the test's user; look for Xid lines in dmesg.",
     remedy="nvidia-modprobe -u, reload nvidia_uvm after suspend, correct the rights of /dev/nvidia*, start "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge.schema import Cause, Help, LookAlike, Signature
+from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 _NO_KERNEL = (
     "No OpKernel was registered to support Op",
@@ -55,6 +55,16 @@ CAUSE = Cause(
         Help(
             "Keep this operation in float32 under mixed precision (dtype='float32' for the layer).",
             sure=False,
+        ),
+    ),
+    examples=(
+        Example(
+            source="tf.linalg.cholesky of float16 with TensorFlow 2.21.0 on a CPU",
+            exception="NotFoundError",
+            message="Could not find device for node: {{node Cholesky}} = Cholesky[T=DT_HALF]\nAll kernels registered "
+            "for op Cholesky:\n  device='XLA_CPU_JIT'; T in [DT_FLOAT, DT_DOUBLE, DT_COMPLEX64, DT_COMPLEX128, "
+            "DT_HALF]\n  device='GPU'; T in [DT_DOUBLE]\n  device='GPU'; T in [DT_FLOAT]\n  device='CPU'; T in "
+            "[DT_DOUBLE]\n  device='CPU'; T in [DT_FLOAT]\n [Op:Cholesky] name: ",
         ),
     ),
     lookalikes=(

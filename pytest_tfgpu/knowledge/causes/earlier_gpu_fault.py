@@ -59,7 +59,8 @@ CAUSE = Cause(
         LookAlike(
             source="https://github.com/tensorflow/tensorflow/issues/25866",
             log=(
-                "2019-02-21 16:43:26.973442: E tensorflow/stream_executor/cuda/cuda_event.cc:48] Error polling for event "
+                "2019-02-21 16:43:26.973442: E tensorflow/stream_executor/cuda/cuda_event.cc:48] Error polling for "
+                "event "
                 "status: failed to query event: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered",
             ),
             cause="gpu-fault",
@@ -67,10 +68,12 @@ CAUSE = Cause(
     ),
     meaning="After an illegal access or a failed launch CUDA answers every call of the process with the same error. "
     "What fails now says nothing of itself.",
-    appearance='Any CUDA, cuDNN, cuBLAS or memory error after the first fault; "There was an error before creating cudnn '
+    appearance='Any CUDA, cuDNN, cuBLAS or memory error after the first fault; "There was an error before creating '
+    "cudnn "
     'handle"; "stream did not block host until done; was already in an error state".',
     distinction="The first fault of the process is gpu-fault. Advice about memory doesn't apply to what follows.",
     confirmation="The test passes alone.",
-    remedy="Remove the cause of the first fault. Workers can be restarted after a fault, so that the others aren't hit.",
+    remedy="Remove the cause of the first fault. Workers can be restarted after a fault, so that the others aren't "
+    "hit.",
     references=("https://docs.nvidia.com/cuda/cuda-runtime-api/group__CUDART__TYPES.html",),
 )

@@ -47,7 +47,8 @@ CAUSE = Cause(
             cause="invalid-device",
         ),
     ),
-    meaning="TensorFlow fixes its devices when it first uses them. What was asked for came after that and had no effect.",
+    meaning="TensorFlow fixes its devices when it first uses them. What was asked for came after that and had no "
+    "effect.",
     appearance='RuntimeError "Physical devices cannot be modified after being initialized" (also Visible, Virtual; 2.0 '
     "on).",
     distinction="It is an error of order in the program, not of the GPU. A setting that was made in time and fails "

@@ -8,7 +8,8 @@ from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signa
 CAUSE = Cause(
     id="gpu-fault",
     category="hardware",
-    summary="A GPU kernel crashed (illegal access or launch failure); nothing works on the GPU in this process any more.",
+    summary="A GPU kernel crashed (illegal access or launch failure); nothing works on the GPU in this process any "
+    "more.",
     signatures=(
         Signature("root", texts.FAULT, weight=0.86),
         Signature("root", ("Xid {~}{: 13,|: 31,|: 43,|: 45,}",), weight=0.85),
@@ -57,7 +58,8 @@ CAUSE = Cause(
             log=(
                 "2019-02-21 16:43:26.973428: E tensorflow/stream_executor/cuda/cuda_driver.cc:1011] could not "
                 "synchronize on CUDA context: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered ::",
-                "2019-02-21 16:43:26.973442: E tensorflow/stream_executor/cuda/cuda_event.cc:48] Error polling for event "
+                "2019-02-21 16:43:26.973442: E tensorflow/stream_executor/cuda/cuda_event.cc:48] Error polling for "
+                "event "
                 "status: failed to query event: CUDA_ERROR_ILLEGAL_ADDRESS: an illegal memory access was encountered",
                 "2019-02-21 16:43:26.984939: F tensorflow/core/common_runtime/gpu/gpu_event_mgr.cc:274] Unexpected "
                 "Event status: 1",
@@ -75,15 +77,19 @@ CAUSE = Cause(
             cause="gpu-hardware-error",
         ),
     ),
-    meaning="A kernel read or wrote where it must not, or crashed otherwise. CUDA then refuses everything in this process. "
+    meaning="A kernel read or wrote where it must not, or crashed otherwise. CUDA then refuses everything in this "
+    "process. "
     "The operation that reports it is often not the one that did it, since kernels run on their own.",
-    appearance="CUDA_ERROR_ILLEGAL_ADDRESS (700), CUDA_ERROR_LAUNCH_FAILED (719), CUDA_ERROR_MISALIGNED_ADDRESS (716) in an "
+    appearance="CUDA_ERROR_ILLEGAL_ADDRESS (700), CUDA_ERROR_LAUNCH_FAILED (719), CUDA_ERROR_MISALIGNED_ADDRESS "
+    "(716) in an "
     'InternalError or in the log, then often "Unexpected Event status: 1" and an abort of the process.',
-    distinction="Whatever cuBLAS, cuDNN or copies say after it is a consequence (earlier-gpu-fault). ECC and Xid 48, 63, "
+    distinction="Whatever cuBLAS, cuDNN or copies say after it is a consequence (earlier-gpu-fault). ECC and Xid "
+    "48, 63, "
     "79, 94, 95 are gpu-hardware-error. If the same program fails on another GPU and version, think of "
     "tensorflow-defect or a custom operation.",
     confirmation="Run the test alone; compute-sanitizer names the kernel; dmesg shows Xid 13 or 31.",
-    remedy="Correct the kernel or its input, update driver and TensorFlow, undo overclocking. Run such tests in a process "
+    remedy="Correct the kernel or its input, update driver and TensorFlow, undo overclocking. Run such tests in a "
+    "process "
     "of their own.",
     references=(
         "https://docs.nvidia.com/cuda/cuda-driver-api/group__CUDA__TYPES.html",

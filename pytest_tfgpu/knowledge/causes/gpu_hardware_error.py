@@ -59,11 +59,14 @@ CAUSE = Cause(
             cause="gpu-fault",
         ),
     ),
-    meaning="Memory that can't be corrected, a card that left the bus, a link or a power fault: the card or the machine, "
+    meaning="Memory that can't be corrected, a card that left the bus, a link or a power fault: the card or the "
+    "machine, "
     "not the program.",
-    appearance='CUDA_ERROR_ECC_UNCORRECTABLE (214), "GPU has fallen off the bus", NVRM Xid 48, 63, 64, 74, 79, 92, 94, 95 in '
+    appearance='CUDA_ERROR_ECC_UNCORRECTABLE (214), "GPU has fallen off the bus", NVRM Xid 48, 63, 64, 74, 79, 92, '
+    "94, 95 in "
     'dmesg, nvidia-smi: "Unable to determine the device handle".',
-    distinction="Xid 13, 31 and 43 are faults of a program: gpu-fault. If one of several equal cards fails, it is the card.",
+    distinction="Xid 13, 31 and 43 are faults of a program: gpu-fault. If one of several equal cards fails, it is "
+    "the card.",
     confirmation="nvidia-smi -q -d ECC,TEMPERATURE,POWER; run the same test on another card.",
     remedy="Reset the GPU or restart, check seating, power and cooling; replace the card.",
     references=("https://docs.nvidia.com/deploy/xid-errors/",),

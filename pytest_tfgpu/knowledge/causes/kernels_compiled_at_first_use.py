@@ -27,10 +27,13 @@ CAUSE = Cause(
     ),
     lookalikes=(
         LookAlike(
-            source="https://github.com/tensorflow/tensorflow/issues/101746",
-            message="CUDA_ERROR_INVALID_PTX",
-            log=(),
-            facts={"gpus": [{"name": "NVIDIA GeForce RTX 5080 Laptop GPU"}], "tensorflow": "2.20.0"},
+            source="https://github.com/tensorflow/tensorflow/issues/97387",
+            message="CUDA_ERROR_INVALID_HANDLE",
+            log=(
+                "W0000 00:00:1753232013.685876   24341 gpu_device.cc:2431] TensorFlow was not built with CUDA kernel "
+                "binaries compatible with compute capability 12.0. CUDA kernels will be jit-compiled from PTX, which "
+                "could take 30 minutes or longer.",
+            ),
             cause="unsupported-compute-capability",
         ),
     ),

@@ -39,7 +39,8 @@ CAUSE = Cause(
     appearance='The texts of out-of-memory. In the allocator\'s dump many lines "Free at ... of size ..." whose sum is '
     "larger than the request, or InUse far below Limit while the pool is as large as it may be; a last line of stars "
     "with many short gaps.",
-    distinction="TensorFlow prints its hint at fragmentation with every failed allocation since 2.5: it proves nothing. "
+    distinction="TensorFlow prints its hint at fragmentation with every failed allocation since 2.5: it proves "
+    "nothing. "
     "Compare the largest free piece with the request. From InUse near Limit it is out-of-memory.",
     confirmation="Run with TF_GPU_ALLOCATOR=cuda_malloc_async: if the same test passes, this was it.",
     remedy="Use the asynchronous allocator (CUDA 11.2 and newer), fewer different shapes (bucketing, fixed batch "

@@ -106,7 +106,8 @@ CAUSE = Cause(
     "any error that a full GPU gives.",
     distinction="Who took the memory decides. If it was free when TensorFlow started, this process took it: "
     "memory-preallocated (a library finds none left) or out-of-memory (the workload is too large).",
-    confirmation="nvidia-smi lists processes and their memory; inside a container it may hide them and show only the sum.",
+    confirmation="nvidia-smi lists processes and their memory; inside a container it may hide them and show only "
+    "the sum.",
     remedy="End what holds the memory, wait for it, or set CUDA_VISIBLE_DEVICES to a free GPU. Share a GPU between "
     "workers with limits instead of letting each take all.",
     references=("https://www.tensorflow.org/guide/gpu#limiting_gpu_memory_growth",),

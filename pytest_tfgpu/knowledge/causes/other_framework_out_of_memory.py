@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_tfgpu.knowledge import texts
-from pytest_tfgpu.knowledge.schema import Cause, Help, LookAlike, Signature
+from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
     id="other-framework-out-of-memory",
@@ -25,6 +25,14 @@ CAUSE = Cause(
         Help(
             "JAX: XLA_PYTHON_CLIENT_PREALLOCATE=false. TensorFlow: TF_FORCE_GPU_ALLOW_GROWTH=true.",
             sure=False,
+        ),
+    ),
+    examples=(
+        Example(
+            source="https://github.com/pytorch/pytorch/issues/40863",
+            exception="RuntimeError",
+            message="CUDA out of memory. Tried to allocate 60.00 MiB (GPU 0; 11.17 GiB total capacity; 505.96 MiB "
+            "already allocated; 12.50 MiB free; 530.00 MiB reserved in total by PyTorch)",
         ),
     ),
     lookalikes=(

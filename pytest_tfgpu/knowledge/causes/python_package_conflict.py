@@ -34,7 +34,8 @@ CAUSE = Cause(
         Signature(
             "root",
             (
-                "cannot import name '{w}' from {|partially initialized module }'{tensorflow|keras|numpy|google|tf_keras}{w}",
+                "cannot import name '{w}' from {|partially initialized module "
+                "}'{tensorflow|keras|numpy|google|tf_keras}{w}",
             ),
             weight=0.8,
         ),
@@ -83,7 +84,8 @@ CAUSE = Cause(
             cause="numpy-in-graph",
         ),
     ),
-    meaning="TensorFlow, Keras, NumPy and protobuf are released apart and depend on each other's versions. Something was "
+    meaning="TensorFlow, Keras, NumPy and protobuf are released apart and depend on each other's versions. "
+    "Something was "
     "upgraded alone.",
     appearance='TypeError "Descriptors cannot be created directly" (protobuf 4 with TensorFlow 2.8 and older), '
     '"A module that was compiled using NumPy 1.x cannot be run in NumPy 2", "cannot import name ... from keras...", '

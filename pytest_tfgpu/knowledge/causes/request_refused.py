@@ -51,7 +51,8 @@ CAUSE = Cause(
             cause="out-of-memory",
         ),
     ),
-    meaning="RESOURCE_EXHAUSTED, UNAVAILABLE and ABORTED are status codes of gRPC, too: cloud services and TensorFlow's "
+    meaning="RESOURCE_EXHAUSTED, UNAVAILABLE and ABORTED are status codes of gRPC, too: cloud services and "
+    "TensorFlow's "
     "own servers use them for quotas, for messages that are too large and for lost connections.",
     appearance='ResourceExhausted "429 Quota exceeded ...", ResourceExhaustedError "Received message larger than max '
     '(N vs. 4194304)", UnavailableError "Socket closed", AbortedError "... Error executing an HTTP request: libcurl '

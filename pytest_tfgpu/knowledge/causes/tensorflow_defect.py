@@ -44,7 +44,8 @@ CAUSE = Cause(
         ),
     ),
     meaning="The program is right and the machine is sound; this version of TensorFlow, Keras or XLA fails with it.",
-    appearance='Failed checks ("RET_CHECK failure", "Check failed"), internal errors that ask to file a bug, faults that '
+    appearance='Failed checks ("RET_CHECK failure", "Check failed"), internal errors that ask to file a bug, faults '
+    "that "
     "every machine with this version shows.",
     distinction="Rule out memory, versions and the device first: they explain most internal errors.",
     confirmation="The same program with another version of TensorFlow on the same machine.",

@@ -37,7 +37,8 @@ CAUSE = Cause(
     ),
     meaning="Each process may have a limited number of files open. TensorFlow turns the system's refusal into "
     "ResourceExhaustedError.",
-    appearance='ResourceExhaustedError "<path>; Too many open files", mostly from data sets that interleave many files.',
+    appearance='ResourceExhaustedError "<path>; Too many open files", mostly from data sets that interleave many '
+    "files.",
     distinction="Memory that ran out is said as OOM with a shape and an allocator.",
     confirmation="ulimit -n, and the number of entries in /proc/<pid>/fd while the test runs.",
     remedy="Read fewer files at once, put many small records into fewer files, or raise the limit.",

@@ -78,9 +78,13 @@ CAUSE = Cause(
             message="CUDA runtime implicit initialization on GPU:0 failed. Status: device kernel image is invalid",
         ),
         Example(
-            source="https://github.com/tensorflow/tensorflow/issues/101746",
-            message="CUDA_ERROR_INVALID_PTX",
-            facts={"gpus": [{"name": "NVIDIA GeForce RTX 5080 Laptop GPU"}], "tensorflow": "2.20.0"},
+            source="https://github.com/tensorflow/tensorflow/issues/97387",
+            message="CUDA_ERROR_INVALID_HANDLE",
+            log=(
+                "W0000 00:00:1753232013.685876   24341 gpu_device.cc:2431] TensorFlow was not built with CUDA kernel "
+                "binaries compatible with compute capability 12.0. CUDA kernels will be jit-compiled from PTX, which "
+                "could take 30 minutes or longer.",
+            ),
         ),
     ),
     lookalikes=(
@@ -93,7 +97,8 @@ CAUSE = Cause(
     ),
     meaning="GPU code is compiled for certain compute capabilities. This build, a library or a custom operation has "
     "none for this card and, where it brings PTX to be compiled by the driver, that failed too.",
-    appearance='"Ignoring visible gpu device ... with Cuda compute capability 3.0. The minimum required Cuda capability '
+    appearance='"Ignoring visible gpu device ... with Cuda compute capability 3.0. The minimum required Cuda '
+    "capability "
     'is 3.5" (all versions); "no kernel image is available for execution on the device", often as an abort; '
     '"device kernel image is invalid" (RTX 30 with CUDA 10); with 2.16 to 2.20 on Blackwell cards \'cuModuleLoadData '
     "failed with CUDA_ERROR_INVALID_PTX' and then InternalError CUDA_ERROR_INVALID_HANDLE.",

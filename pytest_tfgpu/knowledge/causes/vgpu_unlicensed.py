@@ -42,9 +42,11 @@ CAUSE = Cause(
             cause="gpu-busy",
         ),
     ),
-    meaning="NVIDIA's virtual GPUs (GRID, vGPU) need a licence. Without one the driver refuses CUDA contexts, at once or "
+    meaning="NVIDIA's virtual GPUs (GRID, vGPU) need a licence. Without one the driver refuses CUDA contexts, at "
+    "once or "
     "some minutes after the start.",
-    appearance='"all CUDA-capable devices are busy or unavailable" on a device with a name such as "GRID T4-4Q", or work '
+    appearance='"all CUDA-capable devices are busy or unavailable" on a device with a name such as "GRID T4-4Q", or '
+    "work "
     "that fails after about twenty minutes.",
     distinction="On a physical GPU the same text is gpu-busy.",
     confirmation="nvidia-smi -q shows License Status: Unlicensed.",

@@ -50,7 +50,8 @@ CAUSE = Cause(
         Example(
             source="tf.strings.as_string in tf.function(jit_compile=True) with TensorFlow 2.21.0",
             exception="InvalidArgumentError",
-            message="Detected unsupported operations when trying to compile graph __inference_f_16[_XlaMustCompile=true,"
+            message="Detected unsupported operations when trying to compile graph "
+            "__inference_f_16[_XlaMustCompile=true,"
             "config_proto=13561319589895757934,executor_type=11160318154034397263] on XLA_CPU_JIT: AsString (No "
             "registered 'AsString' OpKernel for XLA_CPU_JIT devices compatible with node {{node AsString}}){{node "
             "AsString}}",
@@ -67,9 +68,11 @@ CAUSE = Cause(
             cause="cuda-toolkit-not-found",
         ),
     ),
-    meaning="With jit_compile=True (Keras 3's default where it can) the whole function is handed to XLA, which knows fewer "
+    meaning="With jit_compile=True (Keras 3's default where it can) the whole function is handed to XLA, which "
+    "knows fewer "
     "operations than TensorFlow and wants shapes that are known when it compiles.",
-    appearance='InvalidArgumentError "Detected unsupported operations when trying to compile graph ... on XLA_GPU_JIT" (2.5 '
+    appearance='InvalidArgumentError "Detected unsupported operations when trying to compile graph ... on '
+    'XLA_GPU_JIT" (2.5 '
     'on; before "Function invoked by the following node is not compilable"), "must be a compile-time constant".',
     distinction="It fails in the same way on a CPU (XLA_CPU_JIT). Missing parts of the toolkit are "
     "cuda-toolkit-not-found; an allocation in XLA, out-of-memory.",

@@ -1,0 +1,1 @@
+"""Tests of the catalogue, and failures that TensorFlow really produces."""
