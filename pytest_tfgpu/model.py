@@ -358,6 +358,8 @@ class TestDiagnosis(Diagnosis):
     nodeid: str = ""
     phase: str = "call"
     """setup, call, teardown or collect."""
+    line: int | None = None
+    """Line of the test in its file, from 1 on."""
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,7 @@ class Question:
         self._lines: list[bytes] = []
         self._process: Any = None
         self._failure: str | None = None
+        self._code: int | None = None
         try:
             self._start(environ)
         except (OSError, ValueError) as error:
@@ -54,6 +55,9 @@ class Question:
         import subprocess
         import threading
 
+        if not _may_be_there(environ):
+            self._failure, self._code = _sentence(LIBRARY_NOT_FOUND, ""), LIBRARY_NOT_FOUND
+            return
         spec = PathFinder.find_spec("pynvml")
         if spec is None or spec.origin is None:
             self._failure = "nvidia-ml-py is not installed."
@@ -76,7 +80,7 @@ class Question:
     def answer(self) -> Answer:
         """Wait for the end or the time limit and return what was said by then."""
         if self._process is None:
-            return Answer(reason=self._failure)
+            return Answer(code=self._code, reason=self._failure)
         self._reader.join(max(0.0, self._deadline - time.monotonic()))
         hung = self._reader.is_alive()
         status = self._end(kill=hung)
@@ -100,6 +104,18 @@ class Question:
         except subprocess.TimeoutExpired:
             return None
         return status
+
+
+def _may_be_there(environ: Mapping[str, str]) -> bool:
+    """Whether it is worth starting a process that asks: the library is found, or something speaks for a driver."""
+    if not sys.platform.startswith("linux"):
+        return True
+    from pytest_tfgpu.environment.loader import loader
+
+    signs = ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg")
+    return loader(None, environ).find("libnvidia-ml.so.1") is not None or any(
+        Path(sign).exists() for sign in signs
+    )
 
 
 def _merge(lines: list[bytes]) -> tuple[dict[str, Any], dict[str, Any] | None]:

@@ -1,39 +1,83 @@
-"""Brings a report to where it was asked for."""
+"""The reports that were asked for: found out before the session whether they can be written, written at its end."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_tfgpu import _compat
+from pytest_tfgpu.settings import BadSetting
 
 if TYPE_CHECKING:
     from pytest_tfgpu.model import Report
     from pytest_tfgpu.reporters import Reporter, Target
+    from pytest_tfgpu.session import Session
 
 
-def deliver(report: Report, target: Target, reporter: Reporter, rootdir: Path) -> tuple[list[str], list[str]]:
+def targets_of(
+    config: pytest.Config, session: Session, environment: Mapping[str, str]
+) -> list[tuple[Target, Reporter]]:
+    """Return the reports to write: those of `--tfgpu-report`, and GitHub's own under GitHub Actions.
+
+    Raises BadSetting for a format that isn't known and a path that can't be written.
+    """
+    on_github = environment.get("GITHUB_ACTIONS") == "true" and "GITHUB_STEP_SUMMARY" in environment
+    if not session.settings.report and not on_github:
+        return []
+    from pytest_tfgpu.reporters import Target, check_writable, find_reporter, parse_target
+
+    targets = [parse_target(text) for text in session.settings.report]
+    if on_github and not any(target.silences or target.format == "github" for target in targets):
+        targets.append(Target("github"))
+    try:
+        given = _compat.contributions(config, "pytest_tfgpu_reporters")
+    except _compat.BadHook as error:
+        raise BadSetting(str(error)) from None
+    reporters = [reporter for provider in given.values() for reporter in provider]
+    found = []
+    for target in targets:
+        if target.silences:
+            continue
+        try:
+            reporter = find_reporter(target, reporters)
+            if target.path is not None:
+                check_writable(target.path, appends=reporter.appends)
+        except (ValueError, OSError) as error:
+            raise BadSetting(f"--tfgpu-report: {error}") from None
+        found.append((target, reporter))
+    return found
+
+
+def deliver(
+    report: Report, target: Target, reporter: Reporter, rootdir: Path, environment: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
     """Write a report; return what to say about it, and lines that must be printed as they are.
 
     Raises OSError with a sentence where it can't be written.
     """
-    if target.path is not None:
-        from pytest_tfgpu.reporters import append, write
+    if target.format == "github":
+        return _to_github(report, target, rootdir, environment)
+    from pytest_tfgpu.reporters import append, write
 
-        put = append if reporter.appends else write
-        put(target.path, reporter.load()(report))
-        return [f"{target.format} report: {target.path}"], []
-    return _to_github(report, rootdir)
+    assert target.path is not None
+    put = append if reporter.appends else write
+    put(target.path, reporter.load()(report))
+    return [f"{target.format} report: {target.path}"], []
 
 
-def _to_github(report: Report, rootdir: Path) -> tuple[list[str], list[str]]:
+def _to_github(
+    report: Report, target: Target, rootdir: Path, environment: Mapping[str, str]
+) -> tuple[list[str], list[str]]:
     """Append to the summary of this step; the annotations are commands that GitHub reads from the output."""
-    from pytest_tfgpu.nesting import own_environment
     from pytest_tfgpu.reporters.github import annotation_lines, append_summary
 
-    environment = own_environment()
-    summary = environment.get("GITHUB_STEP_SUMMARY")
-    if summary:
-        append_summary(Path(summary), report)
+    path = target.path or environment.get("GITHUB_STEP_SUMMARY")
+    if path:
+        append_summary(Path(path), report)
     if environment.get("GITHUB_ACTIONS") != "true":
         return [], []
     folder = os.path.relpath(rootdir, environment.get("GITHUB_WORKSPACE") or rootdir)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import doctest
+import sys
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -104,11 +104,11 @@ class Failures:
 
 def _inside(error: BaseException) -> BaseException:
     """Return the exception that a doctest example raised, else the error itself."""
-    if isinstance(error, doctest.UnexpectedException):
-        return error.exc_info[1]
-    for failure in getattr(error, "failures", ()):
-        if isinstance(failure, doctest.UnexpectedException):
-            return failure.exc_info[1]
+    doctest = sys.modules.get("doctest")
+    if doctest is not None:
+        for failure in (error, *getattr(error, "failures", ())):
+            if isinstance(failure, doctest.UnexpectedException):
+                return cast(BaseException, failure.exc_info[1])
     return error
 
 

@@ -3,110 +3,41 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime, timezone
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_tfgpu import _compat
-from pytest_tfgpu.session import ENDED, Session, payload
+from pytest_tfgpu.features.delivery import deliver, targets_of
+from pytest_tfgpu.features.recorder import Collected, Recorder
+from pytest_tfgpu.nesting import own_environment
+from pytest_tfgpu.session import ENDED, Session
 
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
-    from pytest_tfgpu.model import Report, TestDiagnosis
+    from pytest_tfgpu.model import CauseCount, Report, TestDiagnosis, TestResult
     from pytest_tfgpu.reporters import Reporter, Target
-
-
-class Collected:
-    """What the reports of a session carry for us, each failure and skip once."""
-
-    def __init__(self) -> None:
-        self.diagnoses: dict[tuple[str, str, str], dict[str, Any]] = {}
-        self.skips: dict[str, dict[str, Any]] = {}
-
-    def add(self, report: pytest.TestReport | pytest.CollectReport) -> None:
-        """Take over what a report carries."""
-        data = payload(report)
-        if "diagnosis" in data:
-            phase = report.when or "collect"
-            key = (report.nodeid, phase, _compat.subtest(report))
-            self.diagnoses[key] = {**data["diagnosis"], "nodeid": report.nodeid, "phase": phase}
-        if "skip" in data:
-            self.skips[report.nodeid] = {**data["skip"], "nodeid": report.nodeid}
-
-
-class Recorder:
-    """Notes every test as it ends; registered only where a report was asked for."""
-
-    def __init__(self) -> None:
-        self.collected = Collected()
-        self._tests: dict[str, dict[str, Any]] = {}
-
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.collected.add(report)
-        test = self._tests.setdefault(
-            report.nodeid,
-            {
-                "nodeid": report.nodeid,
-                "outcome": "passed",
-                "phase": "call",
-                "started": report.start,
-                "seconds": 0.0,
-            },
-        )
-        test["seconds"] += report.duration
-        outcome = _outcome(report)
-        if outcome != "passed" and _RANK[outcome] >= _RANK[test["outcome"]]:
-            test.update(outcome=outcome, phase=report.when)
-        worker = getattr(report, "worker_id", None)
-        if worker is not None:
-            test["worker"] = worker
-        diagnosis = payload(report).get("diagnosis")
-        if diagnosis is not None:
-            test["cause"] = diagnosis["cause"]
-
-    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
-        if report.outcome != "passed":
-            self.collected.add(report)
-            if report.outcome == "failed":
-                cause = payload(report).get("diagnosis", {}).get("cause")
-                self._tests[report.nodeid] = {
-                    "nodeid": report.nodeid, "outcome": "error", "phase": "collect", "cause": cause
-                }  # fmt: skip
-
-    @property
-    def tests(self) -> list[dict[str, Any]]:
-        """One entry per test (or module that failed to be collected), in order."""
-        return list(self._tests.values())
-
-
-_RANK = {"passed": 0, "xpassed": 1, "xfailed": 1, "skipped": 2, "failed": 3, "error": 4}
-
-
-def _outcome(report: pytest.TestReport) -> str:
-    expected = hasattr(report, "wasxfail")
-    if report.outcome == "failed":
-        return "failed" if report.when == "call" else "error"
-    if report.outcome == "skipped":
-        return "xfailed" if expected else "skipped"
-    return "xpassed" if expected else "passed"
 
 
 class Summary:
     """Says at the end what the failures have in common, and writes the reports."""
 
-    def __init__(
-        self, config: pytest.Config, session: Session, targets: list[tuple[Target, Reporter]]
-    ) -> None:
+    def __init__(self, config: pytest.Config, session: Session) -> None:
         self._config = config
         self._session = session
-        self._targets = targets
+        self._environment = own_environment()
+        self._targets = targets_of(config, session, self._environment)
         self._began = time.time()
         self._lines: list[str] = []
         self._commands: list[str] = []
+        self._report: Report | None = None
         self._recorder: Recorder | None = None
-        if targets:
+        if self._targets:
             self._recorder = Recorder()
             config.pluginmanager.register(self._recorder, "tfgpu-recorder")
 
@@ -114,7 +45,7 @@ class Summary:
     def pytest_sessionfinish(self, exitstatus: int | pytest.ExitCode) -> None:
         if self._targets:
             with self._session.guard("writing a report"):
-                report = self._report(int(exitstatus))
+                self._report = report = self._build(int(exitstatus))
                 for target, reporter in self._targets:
                     with self._session.guard(f"the {target.format} report"):
                         self._write(report, target, reporter)
@@ -123,10 +54,8 @@ class Summary:
             self._say(terminal)
 
     def _write(self, report: Report, target: Target, reporter: Reporter) -> None:
-        from pytest_tfgpu.features.delivery import deliver
-
         try:
-            said, commands = deliver(report, target, reporter, self._config.rootpath)
+            said, commands = deliver(report, target, reporter, self._config.rootpath, self._environment)
         except OSError as error:
             self._lines.append(f"the {target.format} report could not be written: {error}")
         else:
@@ -160,31 +89,33 @@ class Summary:
             return
         from pytest_tfgpu.reporters.terminal import causes_lines, skips_lines
 
-        report = self._report(None)
+        report = self._report or self._build(None)
         width = _compat.terminal_width(self._config)
-        lines = causes_lines(report, width) + skips_lines(report, width) + self._lines
-        if lines:
-            terminal.section("tfgpu summary")
-            for line in lines:
-                terminal.write_line(line)
+        terminal.section("tfgpu summary")
+        for line in causes_lines(report, width) + skips_lines(report, width) + self._lines:
+            terminal.write_line(line)
 
     def _collected(self) -> Collected:
-        if self._recorder is not None:
-            return self._recorder.collected
-        collected = Collected()
+        """Gather what the reports carry: those that were recorded, else those that pytest's terminal keeps."""
+        reports: Iterable[pytest.TestReport | pytest.CollectReport] = ()
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        for category in ("failed", "error", "skipped"):
-            for report in terminal.stats.get(category, ()) if terminal is not None else ():
-                collected.add(report)
+        if self._recorder is not None:
+            reports = self._recorder.remarkable()
+        elif terminal is not None:
+            kept = (terminal.stats.get(category, ()) for category in ("failed", "error", "skipped"))
+            reports = chain.from_iterable(kept)
+        collected = Collected()
+        for report in reports:
+            collected.add(report)
         return collected
 
-    def _report(self, exit_status: int | None) -> Report:
+    def _build(self, exit_status: int | None) -> Report:
         from pytest_tfgpu._version import __version__
-        from pytest_tfgpu.model import Facts, Report, Skip, TestDiagnosis, TestResult
+        from pytest_tfgpu.model import Facts, Report, Skip, TestDiagnosis
 
         collected = self._collected()
         diagnoses = tuple(TestDiagnosis.from_json(item) for item in collected.diagnoses.values())
-        tests = tuple(map(TestResult.from_json, self._recorder.tests)) if self._recorder is not None else ()
+        tests = self._recorder.tests() if self._recorder is not None else ()
         return Report(
             tfgpu=__version__,
             started=datetime.fromtimestamp(self._began, timezone.utc).isoformat(timespec="seconds"),
@@ -193,7 +124,7 @@ class Summary:
             exit_status=exit_status,
             facts=self._session.facts if self._targets else Facts(),
             preflight=self._session.preflight,
-            outcomes=self._outcomes(),
+            outcomes=self._outcomes(tests),
             tests=tests,
             diagnoses=diagnoses,
             causes=_by_cause(diagnoses),
@@ -201,23 +132,20 @@ class Summary:
             problems=tuple(self._session.problems),
         )
 
-    def _outcomes(self) -> dict[str, int]:
+    def _outcomes(self, tests: tuple[TestResult, ...]) -> dict[str, int]:
         """Count as pytest's last line does; without a terminal reporter, count the tests."""
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is not None:
-            counts = {
-                category: sum(getattr(report, "count_towards_summary", True) for report in reports)
-                for category, reports in terminal.stats.items()
-                if category
-            }
-            return {category: count for category, count in counts.items() if count}
-        counts = {}
-        for test in self._recorder.tests if self._recorder is not None else ():
-            counts[test["outcome"]] = counts.get(test["outcome"], 0) + 1
-        return counts
+        if terminal is None:
+            return dict(Counter(test.outcome for test in tests))
+        counts = {
+            category: sum(getattr(report, "count_towards_summary", True) for report in reports)
+            for category, reports in terminal.stats.items()
+            if category
+        }
+        return {category: count for category, count in counts.items() if count}
 
 
-def _by_cause(diagnoses: tuple[TestDiagnosis, ...]) -> tuple[Any, ...]:
+def _by_cause(diagnoses: tuple[TestDiagnosis, ...]) -> tuple[CauseCount, ...]:
     """Group diagnoses by cause, the most frequent first."""
     from pytest_tfgpu.model import CauseCount
 

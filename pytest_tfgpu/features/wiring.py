@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfgpu import _compat
-from pytest_tfgpu.nesting import own_environment
 from pytest_tfgpu.session import Session, get
 from pytest_tfgpu.settings import DEFAULT_CHECKS, BadSetting
 
 if TYPE_CHECKING:
-    from pytest_tfgpu.reporters import Reporter, Target
+    pass
 
 
 def register(config: pytest.Config, session: Session, handed: Mapping[str, Any] | None) -> None:
@@ -39,7 +38,7 @@ def register(config: pytest.Config, session: Session, handed: Mapping[str, Any] 
     from pytest_tfgpu.features import startup
     from pytest_tfgpu.features.summary import Summary
 
-    manager.register(Summary(config, session, _targets(config, session)), "tfgpu-summary")
+    manager.register(Summary(config, session), "tfgpu-summary")
     if startup.wanted(config, session):
         manager.register(startup.Startup(config, session), "tfgpu-startup")
 
@@ -99,32 +98,3 @@ def _check_names(config: pytest.Config, session: Session) -> None:
         require_known(session.settings.checks, known_checks(config))
     except (ValueError, _compat.BadHook) as error:
         raise BadSetting(f"--tfgpu-checks: {error}") from None
-
-
-def _targets(config: pytest.Config, session: Session) -> list[tuple[Target, Reporter]]:
-    """Return the reports to write, found out before the session whether they can be."""
-    environment = own_environment()
-    on_github = environment.get("GITHUB_ACTIONS") == "true" and "GITHUB_STEP_SUMMARY" in environment
-    if not session.settings.report and not on_github:
-        return []
-    from pytest_tfgpu.reporters import Target, check_writable, find_reporter, parse_target
-
-    targets = [parse_target(text) for text in session.settings.report]
-    if on_github and not any(target.silences or target.format == "github" for target in targets):
-        targets.append(Target("github"))
-    try:
-        given = _compat.contributions(config, "pytest_tfgpu_reporters")
-    except _compat.BadHook as error:
-        raise BadSetting(str(error)) from None
-    reporters = [reporter for provider in given.values() for reporter in provider]
-    found = []
-    for target in targets:
-        if target.silences:
-            continue
-        try:
-            found.append((target, find_reporter(target, reporters)))
-            if target.path is not None:
-                check_writable(target.path)
-        except (ValueError, OSError) as error:
-            raise BadSetting(f"--tfgpu-report: {error}") from None
-    return found

@@ -1,0 +1,98 @@
+"""What the reports of a session say, put together: one result per test, each diagnosis and unmet requirement once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_tfgpu import _compat
+from pytest_tfgpu.session import payload
+
+if TYPE_CHECKING:
+    from pytest_tfgpu.model import TestResult
+
+_RANK = {"passed": 0, "xpassed": 1, "xfailed": 1, "skipped": 2, "failed": 3, "error": 4}
+
+
+class Collected:
+    """What the reports of a session carry for us, each failure and skip once."""
+
+    def __init__(self) -> None:
+        self.diagnoses: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self.skips: dict[str, dict[str, Any]] = {}
+
+    def add(self, report: pytest.TestReport | pytest.CollectReport) -> None:
+        """Take over what a report carries."""
+        data = payload(report)
+        if "diagnosis" in data:
+            phase = report.when or "collect"
+            place: dict[str, Any] = {"nodeid": report.nodeid, "phase": phase}
+            if phase != "collect" and report.location is not None and report.location[1] is not None:
+                place["line"] = report.location[1] + 1
+            key = (report.nodeid, phase, _compat.subtest(report))
+            self.diagnoses[key] = {**data["diagnosis"], **place}
+        if "skip" in data:
+            self.skips[report.nodeid] = {**data["skip"], "nodeid": report.nodeid}
+
+
+class Recorder:
+    """Keeps every report until the end; registered only where a report was asked for."""
+
+    def __init__(self) -> None:
+        self._reports: list[pytest.TestReport] = []
+        self._modules: list[pytest.CollectReport] = []
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._reports.append(report)
+
+    def pytest_collectreport(self, report: pytest.CollectReport) -> None:
+        if report.outcome != "passed":
+            self._modules.append(report)
+
+    def remarkable(self) -> Iterator[pytest.TestReport | pytest.CollectReport]:
+        """Yield the reports that may carry something for us."""
+        yield from self._modules
+        yield from (report for report in self._reports if report.outcome != "passed")
+
+    def tests(self) -> tuple[TestResult, ...]:
+        """Return one result per test (or module that could not be collected), in order."""
+        from pytest_tfgpu.model import TestResult
+
+        found: dict[str, dict[str, Any]] = {}
+        for module in self._modules:
+            if module.outcome == "failed":
+                cause = payload(module).get("diagnosis", {}).get("cause")
+                found[module.nodeid] = {"outcome": "error", "phase": "collect", "cause": cause}
+        for report in self._reports:
+            test = found.get(report.nodeid)
+            if test is None:
+                test = found[report.nodeid] = {"outcome": "passed", "started": report.start, "seconds": 0.0}
+            if not _compat.subtest(report):
+                test["seconds"] += report.duration
+            if report.outcome != "passed" or hasattr(report, "wasxfail"):
+                _note(test, report)
+            worker = getattr(report, "worker_id", None)
+            if worker is not None:
+                test["worker"] = worker
+        return tuple(TestResult(nodeid, **values) for nodeid, values in found.items())
+
+
+def _note(test: dict[str, Any], report: pytest.TestReport) -> None:
+    """Let the worst outcome of a test's phases be the test's, and its diagnosis the test's cause."""
+    outcome = _outcome(report)
+    if _RANK[outcome] >= _RANK[test["outcome"]]:
+        test["outcome"], test["phase"] = outcome, report.when
+    diagnosis = payload(report).get("diagnosis")
+    if diagnosis is not None:
+        test["cause"] = diagnosis["cause"]
+
+
+def _outcome(report: pytest.TestReport) -> str:
+    expected = hasattr(report, "wasxfail")
+    if report.outcome == "failed":
+        return "failed" if report.when == "call" else "error"
+    if report.outcome == "skipped":
+        return "xfailed" if expected else "skipped"
+    return "xpassed" if expected else "passed"
