@@ -94,7 +94,13 @@ class Forks:
             raise ValueError("a fork has every library; run the code in a process of its own")
         folder = Path(tempfile.mkdtemp(dir=machine.folder, prefix="fork-"))
         variables = {"SIMULATED_GPU": str(machine.folder), **dict(machine.variables)}
-        job = {"folder": str(folder), "variables": variables, "code": code, "seconds": seconds, "limit": limit}
+        job = {
+            "folder": str(folder),
+            "variables": variables,
+            "code": code,
+            "seconds": seconds,
+            "limit": limit,
+        }
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()

@@ -27,9 +27,9 @@ HIDDEN = re.compile(r"(CUDA|NVIDIA|TF_|TFGPU|PYTEST|XLA|LD_|GITHUB|KERAS|COV_|SI
 """Variables of the outer session that a program on the machine must not see."""
 
 
-PTXAS = "ptxas"
+PTXAS, LIBDEVICE = "ptxas", "libdevice"
 TOOLKITS = (Path("/usr/local/cuda"), Path("/opt/cuda"))
-"""Where TensorFlow finds a CUDA toolkit of the real machine; hidden where the simulated one has no ptxas."""
+"""Where TensorFlow finds a CUDA toolkit of the real machine, and in it the only libdevice."""
 
 
 def size(text: str | int) -> int:
@@ -122,8 +122,8 @@ class Machine:
     # --------------------------------------------------------------------------------------- other machines
 
     def without(self, *libraries: str) -> Machine:
-        """Return the same machine without these libraries (`libcublas.so.12`), or without `ptxas`."""
-        unknown = set(libraries) - {*self.libraries, PTXAS}
+        """Return the same machine without these libraries (`libcublas.so.12`), `ptxas` or `libdevice`."""
+        unknown = set(libraries) - {*self.libraries, PTXAS, LIBDEVICE}
         if unknown:
             raise ValueError(f"not a library of this machine: {', '.join(sorted(unknown))}")
         return replace(self, missing=self.missing | set(libraries))
@@ -233,15 +233,17 @@ class Machine:
 
     def start(self, argv: Sequence[str], *, folder: Path | None = None) -> Running:
         """Start a program on this machine."""
-        toolkits = [path for path in TOOLKITS if path.exists()] if PTXAS in self.missing else []
-        if toolkits:
+        toolkits = [path for path in TOOLKITS if path.exists()]
+        if toolkits and self.missing & {PTXAS, LIBDEVICE}:
             script = "".join(f"mount --bind {self.folder / 'bin'} {path} && " for path in toolkits)
             argv = ["unshare", "--map-root-user", "--mount", "sh", "-c", f'{script}exec "$@"', "sh", *argv]
         return Running(argv, self.environment, folder or self.folder)
 
     def start_python(self, code: str) -> Running:
         """Start Python code on this machine, in a fresh process."""
-        return self.start([sys.executable, "-c", code])
+        script = Path(tempfile.mkdtemp(dir=self.folder, prefix="run-"), "case.py")
+        script.write_text(code)
+        return self.start([sys.executable, str(script)])
 
     def run(self, argv: Sequence[str], *, seconds: float = 120, folder: Path | None = None) -> Completed:
         """Run a program on this machine to its end."""
@@ -249,7 +251,7 @@ class Machine:
 
     def run_python(self, code: str, *, seconds: float = 120) -> Completed:
         """Run Python code on this machine, in a fresh process."""
-        return self.run([sys.executable, "-c", code], seconds=seconds)
+        return self.start_python(code).finish(seconds)
 
     def run_pytest(
         self, *arguments: str, files: Mapping[str, str] | None = None, seconds: float = 180
