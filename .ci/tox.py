@@ -28,7 +28,9 @@ def supported_python() -> str:
         if found and subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode == 0:
             return found
     version = ".".join(map(str, sys.version_info[:2]))
-    sys.exit(f"There is no TensorFlow for Python {version}. Please run this with Python 3.10, 3.11, 3.12 or 3.13.")
+    sys.exit(
+        f"There is no TensorFlow for Python {version}. Please run this with Python 3.10, 3.11, 3.12 or 3.13."
+    )
 
 
 def make_environment(python: str) -> None:

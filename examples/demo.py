@@ -42,9 +42,13 @@ def main() -> int:
         if test["outcome"] in ("failed", "error")
     }
     if failed != EXPECTED or report["preflight"]["verdict"] != "ok":
-        print(f"\ndemo: expected the failures {EXPECTED}, got {failed}; preflight {report['preflight']['verdict']}")
+        print(
+            f"\ndemo: expected the failures {EXPECTED}, got {failed}; preflight {report['preflight']['verdict']}"
+        )
         return 1
-    print(f"\ndemo: the {len(failed)} failures above are there on purpose, and each has the cause that it should have.")
+    print(
+        f"\ndemo: the {len(failed)} failures above are there on purpose, and each has the cause that it should have."
+    )
     return 0
 
 
