@@ -295,7 +295,7 @@ attempt(lambda: tf.raw_ops.DenseBincount(input=[1, 2, 2], size=4, weights=[], bi
 attempt(lambda: tf.raw_ops.SparseTensorDenseMatMul(
     a_indices=[[0, 0]], a_values=[1.0], a_shape=[2, 2], b=tf.constant([[1.0], [2.0]])))
 attempt(lambda: tf.raw_ops.AdjustContrastv2(images=image, contrast_factor=2.0))
-attempt(lambda: tf.nn.max_pool_with_argmax(image, 2, 2, "SAME"))
+attempt(lambda: tf.quantization.fake_quant_with_min_max_vars_gradient(image, image, 0.0, 1.0))
 """
     )
     lines = forks.run(simulated_gpu(), code).stdout.splitlines()
