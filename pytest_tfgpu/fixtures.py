@@ -97,7 +97,7 @@ def gpu_smoke(pytestconfig: pytest.Config) -> Callable[..., list[CheckResult]]:
 def gpu_device(pytestconfig: pytest.Config) -> Any:
     """A `tf.device` for the first GPU that this process sees; the test is skipped where there is none."""
     from pytest_tfgpu.features.machine import LocalMachine
-    from pytest_tfgpu.markers import NoGpu
+    from pytest_tfgpu.requirements import NoGpu
 
     try:
         LocalMachine(pytestconfig, get(pytestconfig)).gpus()

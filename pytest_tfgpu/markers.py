@@ -7,121 +7,12 @@ machine meets the requirement. The `--markers` line is made from the signature a
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
+
+from pytest_tfgpu.requirements import Machine, Requirement, meets, names_of, size_mib, specifier
 
 if TYPE_CHECKING:
-    from packaging.specifiers import SpecifierSet
-
-    from pytest_tfgpu.model import Facts, Gpu, Preflight
-
-
-class Machine(Protocol):
-    """What a requirement may ask. Nothing here imports TensorFlow or starts CUDA in this process."""
-
-    @property
-    def device(self) -> str:
-        """`gpu` or `cpu`, as `--tfgpu-device` says."""
-
-    @property
-    def facts(self) -> Facts:
-        """The facts of this machine."""
-
-    def gpus(self) -> tuple[Gpu, ...]:
-        """Return the GPUs that TensorFlow could use here; raises NoGpu with the reason where there is none."""
-
-    def checked(self) -> Preflight:
-        """Return the verdict of the checks; runs them where nobody has."""
-
-    def checks_of(self, dtypes: tuple[str, ...]) -> tuple[str, ...]:
-        """Return the names of the checks that compute in these data types."""
-
-
-class NoGpu(Exception):
-    """No usable GPU: the text says why, in words that follow "found"."""
-
-
-@dataclass(frozen=True)
-class Requirement:
-    """A requirement with its arguments, ready to be asked."""
-
-    required: str
-    """What must be there, in words: `cuDNN >=9.1`."""
-    ask: Callable[[Machine], str | None]
-    """Returns None where the machine meets it, else what was found instead."""
-    checks: tuple[str, ...] = ()
-    """Names of checks that must be known to the preflight."""
-    dtypes: tuple[str, ...] = ()
-    """Data types that a check must compute in."""
-
-    def found(self, machine: Machine) -> str | None:
-        """Return what this machine has instead of what is required; None where it meets the requirement."""
-        try:
-            return self.ask(machine)
-        except NoGpu as error:
-            return str(error)
-
-
-# ------------------------------------------------------------------------------------------- arguments
-
-_UNITS = {
-    "b": 1,
-    "kib": 2**10,
-    "mib": 2**20,
-    "gib": 2**30,
-    "tib": 2**40,
-    "kb": 10**3,
-    "mb": 10**6,
-    "gb": 10**9,
-}
-
-
-def size_mib(text: object) -> float:
-    """Return a size such as `8 GiB` in MiB.
-
-    Raises ValueError where it isn't one.
-    """
-    match = (
-        re.fullmatch(r"\s*([0-9]+(?:\.[0-9]+)?)\s*([A-Za-z]+)\s*", text) if isinstance(text, str) else None
-    )
-    if match is None or match[2].lower() not in _UNITS:
-        raise ValueError(f"expected a size like '8 GiB', got {text!r}")
-    return float(match[1]) * _UNITS[match[2].lower()] / 2**20
-
-
-def _specifier(text: object, example: str) -> SpecifierSet:
-    from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-    if isinstance(text, str) and text.strip():
-        try:
-            return SpecifierSet(text)
-        except InvalidSpecifier:
-            pass
-    raise ValueError(f"expected a version specifier like {example!r}, got {text!r}")
-
-
-def _names(names: Iterable[object], what: str) -> tuple[str, ...]:
-    given = tuple(names)
-    if not given:
-        raise ValueError(f"expected at least one {what}")
-    for name in given:
-        if not isinstance(name, str) or not name:
-            raise ValueError(f"expected the name of a {what}, got {name!r}")
-    return tuple(str(name) for name in given)
-
-
-def _meets(version: str | None, wanted: SpecifierSet) -> bool:
-    from packaging.version import InvalidVersion, Version
-
-    try:
-        return version is not None and wanted.contains(Version(version), prereleases=True)
-    except InvalidVersion:
-        return False
-
-
-# -------------------------------------------------------------------------------------------- requirements
+    from pytest_tfgpu.model import Facts, Gpu
 
 
 def requires_gpu(
@@ -136,7 +27,7 @@ def requires_gpu(
         raise ValueError(f"count: expected a number of GPUs from 1 on, got {count!r}")
     total = None if memory is None else size_mib(memory)
     free = None if free_memory is None else size_mib(free_memory)
-    capability = None if compute_capability is None else _specifier(compute_capability, ">=7.0")
+    capability = None if compute_capability is None else specifier(compute_capability, ">=7.0")
     wishes = {"memory": memory, "free memory": free_memory, "compute capability": compute_capability}
     with_ = ", ".join(f"{name} {wish}" for name, wish in wishes.items() if wish is not None)
     required = f"{count} GPU{'s' * (count > 1)}" + (f" with {with_}" if with_ else "")
@@ -145,7 +36,7 @@ def requires_gpu(
         return (
             (total is None or (gpu.memory_total_mib or 0) >= total)
             and (free is None or (gpu.memory_free_mib or 0) >= free)
-            and (capability is None or _meets(gpu.compute_capability, capability))
+            and (capability is None or meets(gpu.compute_capability, capability))
         )
 
     def ask(machine: Machine) -> str | None:
@@ -185,12 +76,12 @@ def _library(facts: Facts, stem: str, version: str | None) -> str:
 
 def requires_cudnn(version: str | None = None) -> Requirement:
     """Skip the test unless the cuDNN that TensorFlow would load has this version (`">=9.1,<10"`)."""
-    wanted = None if version is None else _specifier(version, ">=9.1")
+    wanted = None if version is None else specifier(version, ">=9.1")
 
     def ask(machine: Machine) -> str | None:
         machine.gpus()
         found = machine.facts.cudnn
-        if found is not None and (wanted is None or _meets(found, wanted)):
+        if found is not None and (wanted is None or meets(found, wanted)):
             return None
         return _library(machine.facts, "cudnn", found)
 
@@ -199,19 +90,19 @@ def requires_cudnn(version: str | None = None) -> Requirement:
 
 def requires_cuda(version: str) -> Requirement:
     """Skip the test unless the CUDA runtime that TensorFlow would load has this version (`">=12.3"`)."""
-    wanted = _specifier(version, ">=12.3")
+    wanted = specifier(version, ">=12.3")
 
     def ask(machine: Machine) -> str | None:
         machine.gpus()
         found = machine.facts.cuda
-        return None if _meets(found, wanted) else _library(machine.facts, "cudart", found)
+        return None if meets(found, wanted) else _library(machine.facts, "cudart", found)
 
     return Requirement(f"CUDA {version}", ask)
 
 
 def requires_driver(version: str) -> Requirement:
     """Skip the test unless the NVIDIA driver has this version (`">=550"`)."""
-    wanted = _specifier(version, ">=550")
+    wanted = specifier(version, ">=550")
 
     def ask(machine: Machine) -> str | None:
         machine.gpus()
@@ -219,25 +110,25 @@ def requires_driver(version: str) -> Requirement:
         unknown = (
             machine.facts.unknown.get("driver") or machine.facts.unknown.get("nvml") or "version unknown"
         )
-        return None if _meets(found, wanted) else found or unknown
+        return None if meets(found, wanted) else found or unknown
 
     return Requirement(f"driver {version}", ask)
 
 
 def requires_tensorflow(version: str) -> Requirement:
     """Skip the test unless the installed TensorFlow has this version (`">=2.18"`). Needs no GPU."""
-    wanted = _specifier(version, ">=2.18")
+    wanted = specifier(version, ">=2.18")
 
     def ask(machine: Machine) -> str | None:
         found = machine.facts.tensorflow
-        return None if _meets(found, wanted) else found or "no TensorFlow"
+        return None if meets(found, wanted) else found or "no TensorFlow"
 
     return Requirement(f"TensorFlow {version}", ask)
 
 
 def requires_dtype(*dtypes: str) -> Requirement:
     """Skip the test unless a check of the preflight computed in each of these data types (`"float16"`)."""
-    names = _names(dtypes, "data type")
+    names = names_of(dtypes, "data type")
 
     def ask(machine: Machine) -> str | None:
         return _failing(machine, machine.checks_of(names))
@@ -247,7 +138,7 @@ def requires_dtype(*dtypes: str) -> Requirement:
 
 def requires_check(*checks: str) -> Requirement:
     """Skip the test unless these checks of the preflight pass (`"conv2d"`)."""
-    names = _names(checks, "check")
+    names = names_of(checks, "check")
 
     def ask(machine: Machine) -> str | None:
         return _failing(machine, names)

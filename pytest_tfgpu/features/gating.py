@@ -10,7 +10,8 @@ import pytest
 from pytest_tfgpu import _compat
 from pytest_tfgpu.features.machine import LocalMachine
 from pytest_tfgpu.features.marker_source import as_called, locate
-from pytest_tfgpu.markers import BY_NAME, Requirement
+from pytest_tfgpu.markers import BY_NAME
+from pytest_tfgpu.requirements import Requirement
 from pytest_tfgpu.session import Session, attach
 
 _UNMET = pytest.StashKey[dict[str, str]]()

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_tfgpu import _compat
 from pytest_tfgpu.features import sharing
-from pytest_tfgpu.markers import NoGpu, Requirement
+from pytest_tfgpu.requirements import NoGpu, Requirement
 
 if TYPE_CHECKING:
     from pytest_tfgpu.model import Check, Facts, Gpu, Preflight

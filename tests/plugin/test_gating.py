@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_tfgpu.markers import MARKERS, marker_lines, size_mib
+from pytest_tfgpu.markers import MARKERS, marker_lines
+from pytest_tfgpu.requirements import size_mib
 from tests.suite import MODES, Suite
 
 GATED = """
