@@ -113,7 +113,7 @@ def _signature_faults(cause: Cause) -> Iterator[str]:
     for signature in cause.signatures:
         if signature.role not in WEIGHTS:
             yield f"role {signature.role!r} isn't one of {', '.join(WEIGHTS)}"
-        if not 0 < signature.strength <= 1:
+        elif not 0 < signature.strength <= 1:
             yield f"weight {signature.weight!r} isn't above 0 and at most 1"
         if isinstance(signature.text, str) or isinstance(signature.also, str):
             yield "text and also are tuples of templates, not strings"

@@ -3,7 +3,6 @@
 Run as a program: `python real_failures.py`.
 """
 
-# ruff: noqa: D103
 from __future__ import annotations
 
 import json
