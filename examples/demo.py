@@ -30,8 +30,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "report.json")
         command = ["--tfgpu-preflight", "--tfgpu-device=cpu", f"--tfgpu-report=json:{path}"]
-        pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", str(SUITE)]
-        subprocess.run([*pytest, *command, *sys.argv[1:]], check=False)
+        pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short"]
+        subprocess.run([*pytest, *command, *sys.argv[1:]], cwd=SUITE, check=False)
         if not path.exists():
             print("\ndemo: the session wrote no report")
             return 1
