@@ -1,0 +1,306 @@
+"""What a user sees of each failing machine: the verdict of `pytest --tfgpu-preflight`, with its cause."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .machine import Describe, Machine, PytestResult
+
+BUILT_IN = ("device", "memory", "matmul", "conv2d", "float16", "gather")
+ABSENT, UNUSABLE = 69, 70
+
+
+def run(machine: Machine, *arguments: str, seconds: float = 180) -> PytestResult:
+    """Run one passing test behind a preflight that requires a GPU."""
+    return machine.run_pytest("--tfgpu-preflight", "--tfgpu-require=1", *arguments, seconds=seconds)
+
+
+def outcomes(gpu: dict[str, Any]) -> dict[str, str]:
+    """Return the outcome of each check of a GPU."""
+    return {check["name"]: check["outcome"] for check in gpu["checks"]}
+
+
+def first_failure(result: PytestResult) -> dict[str, Any]:
+    """Return the first check of the first GPU that didn't pass."""
+    checks = result.report["preflight"]["gpus"][0]["checks"]
+    return next(check for check in checks if check["outcome"] != "passed")
+
+
+# ---------------------------------------------------------------------------------------------- healthy machines
+
+
+@pytest.mark.parametrize("gpus", [1, 4])
+def test_healthy_gpus_pass(simulated_gpu: Describe, gpus: int) -> None:
+    """On healthy GPUs each check passes on each of them, and the session goes on."""
+    result = simulated_gpu(gpus=gpus).run_pytest("--tfgpu-preflight", f"--tfgpu-require={gpus}")
+    assert result.exit_status == 0, result.text
+    assert result.outcomes == {"passed": 1}
+    preflight = result.report["preflight"]
+    assert preflight["verdict"] == "ok"
+    assert preflight["findings"] == []
+    assert [gpu["name"] for gpu in preflight["gpus"]] == ["Tesla T4"] * gpus
+    assert [outcomes(gpu) for gpu in preflight["gpus"]] == [dict.fromkeys(BUILT_IN, "passed")] * gpus
+    assert {gpu["checks"][0]["details"]["tensorflow_device"] for gpu in preflight["gpus"]} == {
+        f"/GPU:{number}" for number in range(gpus)
+    }
+
+
+def test_healthy_gpus_with_xdist(simulated_gpu: Describe) -> None:
+    """With two workers on two GPUs one preflight runs, before them, and the tests pass."""
+    files = {
+        "test_it.py": "import pytest\n\n@pytest.mark.parametrize('n', range(4))\ndef test_it(n):\n    pass\n"
+    }
+    result = simulated_gpu(gpus=2).run_pytest(
+        "--tfgpu-preflight", "--tfgpu-require=2", "-n", "2", files=files
+    )
+    assert result.exit_status == 0, result.text
+    assert result.outcomes == {"passed": 4}
+    assert len(result.report["preflight"]["gpus"]) == 2
+
+
+def test_too_few_gpus(simulated_gpu: Describe) -> None:
+    """A machine with one GPU where two are required has too few: absent, not unusable."""
+    result = simulated_gpu().run_pytest("--tfgpu-preflight", "--tfgpu-require=2")
+    assert result.exit_status == ABSENT
+    assert result.report["preflight"]["verdict"] == "absent"
+
+
+def test_one_broken_gpu_of_two(simulated_gpu: Describe) -> None:
+    """With one GPU of two that others hold entirely, one is usable and two are not."""
+    result = (
+        simulated_gpu(gpus=2).holding("8100 MiB", gpu=1).run_pytest("--tfgpu-preflight", "--tfgpu-require=2")
+    )
+    assert result.exit_status == UNUSABLE
+    assert result.report["preflight"]["verdict"] == "unusable"
+
+
+# -------------------------------------------------------------------------------------- no GPU for TensorFlow
+
+LIBRARIES = {
+    "libcudart.so.12": "cuda-library-missing",
+    "libcublas.so.12": "cuda-library-missing",
+    "libcublasLt.so.12": "cuda-library-missing",
+    "libcufft.so.11": "cuda-library-missing",
+    "libcusolver.so.11": "cuda-library-missing",
+    "libcusparse.so.12": "cuda-library-missing",
+    "libcudnn": "cudnn-missing",
+}
+
+
+@pytest.mark.parametrize(("library", "cause"), LIBRARIES.items())
+def test_missing_library_is_named(simulated_gpu: Describe, library: str, cause: str) -> None:
+    """A missing library is named, which TensorFlow doesn't do, with where it was looked for and a line to type."""
+    machine = simulated_gpu()
+    name = next(known for known in machine.libraries if known.startswith(library))
+    result = run(machine.without(name))
+    assert result.exit_status == UNUSABLE
+    preflight = result.report["preflight"]
+    assert (preflight["verdict"], preflight["cause"]) == ("unusable", cause)
+    assert name in preflight["reason"]
+    (finding,) = preflight["findings"]
+    assert name in finding["summary"]
+    assert any(str(machine.without(name).folder / "lib") in line["text"] for line in finding["evidence"])
+    assert any("pip install" in advice["text"] for advice in finding["help"])
+    assert name in result.stdout
+
+
+def test_missing_driver_library(simulated_gpu: Describe) -> None:
+    """Without libcuda.so.1 the driver's library is missing, though NVML shows the GPU."""
+    result = run(simulated_gpu().without("libcuda.so.1"))
+    assert result.exit_status == UNUSABLE
+    assert result.report["preflight"]["cause"] == "driver-missing"
+    assert "libcuda.so.1" in result.report["preflight"]["reason"]
+
+
+def test_missing_nvml(simulated_gpu: Describe) -> None:
+    """Without NVML, where TensorFlow says nothing at all, the missing NVML is named."""
+    result = run(simulated_gpu().without("libnvidia-ml.so.1"))
+    assert result.exit_status == UNUSABLE
+    assert "NVML" in result.report["preflight"]["reason"]
+    assert any(
+        "libnvidia-ml.so.1" in finding["summary"] for finding in result.report["preflight"]["findings"]
+    )
+
+
+@pytest.mark.parametrize(("code", "cause"), [(9, "driver-missing"), (18, "driver-library-mismatch")])
+def test_nvml_that_fails(simulated_gpu: Describe, code: int, cause: str) -> None:
+    """Where NVML fails, and TensorFlow says nothing at all, the cause is found."""
+    result = run(simulated_gpu().failing("nvmlInit*", code))
+    assert result.exit_status == UNUSABLE
+    assert cause in [finding["cause"] for finding in result.report["preflight"]["findings"]]
+
+
+def test_nvml_that_hangs(simulated_gpu: Describe) -> None:
+    """An NVML that doesn't answer is told, and the preflight that hangs in it is ended."""
+    result = run(simulated_gpu().failing("nvmlInit*", "hang"), "--tfgpu-preflight-timeout=15")
+    assert result.exit_status == UNUSABLE
+    assert result.ended is None
+    preflight = result.report["preflight"]
+    assert "did not answer" in preflight["reason"]
+    assert any("NVML did not answer" in finding["summary"] for finding in preflight["findings"])
+
+
+INIT = {
+    34: "driver-missing",
+    46: "gpu-busy",
+    100: "gpu-not-visible",
+    101: "gpu-not-visible",
+    802: "driver-unhealthy",
+    803: "driver-library-mismatch",
+    804: "driver-too-old",
+    999: "driver-unhealthy",
+}
+
+
+@pytest.mark.parametrize(("code", "cause"), INIT.items())
+def test_driver_that_fails_to_start(simulated_gpu: Describe, code: int, cause: str) -> None:
+    """Each code of cuInit has its cause."""
+    result = run(simulated_gpu().failing("cuInit", code))
+    assert result.exit_status == UNUSABLE
+    preflight = result.report["preflight"]
+    assert (preflight["verdict"], preflight["cause"]) == ("unusable", cause)
+
+
+def test_driver_that_hangs(simulated_gpu: Describe) -> None:
+    """A driver that doesn't answer is ended after the time limit."""
+    result = run(simulated_gpu().failing("cuInit", "hang"), "--tfgpu-preflight-timeout=10")
+    assert result.exit_status == UNUSABLE
+    assert "did not answer within 10 s" in result.report["preflight"]["reason"]
+
+
+@pytest.mark.parametrize("value", ["-1", "", "5"])
+def test_hidden_gpu_is_absent(simulated_gpu: Describe, value: str) -> None:
+    """CUDA_VISIBLE_DEVICES that shows nothing makes the GPU absent, not unusable."""
+    result = run(simulated_gpu().with_environment(CUDA_VISIBLE_DEVICES=value))
+    assert result.exit_status == ABSENT
+    preflight = result.report["preflight"]
+    assert (preflight["verdict"], preflight["cause"]) == ("absent", "gpu-not-visible")
+    assert "CUDA_VISIBLE_DEVICES" in preflight["reason"]
+
+
+def test_one_visible_gpu_of_three(simulated_gpu: Describe) -> None:
+    """The preflight checks the GPU that CUDA_VISIBLE_DEVICES shows, by its own name."""
+    machine = simulated_gpu(gpus=3).with_gpu(2, name="Tesla V100").with_environment(CUDA_VISIBLE_DEVICES="2")
+    result = run(machine)
+    assert result.exit_status == 0, result.text
+    (gpu,) = result.report["preflight"]["gpus"]
+    assert gpu["name"] == "Tesla V100"
+    assert gpu["uuid"].startswith("GPU-00000002-")
+
+
+# ------------------------------------------------------------------------------------------------ failed checks
+
+CHECKS = {
+    "driver older than the runtime": (("cudaGetDevice", 35), "device", "driver-too-old"),
+    "context: busy": (("cuDevicePrimaryCtxRetain", 46), "device", "gpu-busy"),
+    "PTX refused: no binary": (("cuModuleLoadData*", 209), "memory", "unsupported-compute-capability"),
+    "PTX refused: invalid": (("cuModuleLoadData*", 218), "memory", "unsupported-compute-capability"),
+    "PTX refused: unsupported version": (("cuModuleLoadData*", 222), "memory", "driver-too-old"),
+    "no algorithm works": (("cudnnBackendExecute", 5000), "conv2d", "conv-algorithm-unavailable"),
+    "illegal address": (("cuLaunchKernel", 700), "memory", "gpu-fault"),
+    "misaligned address": (("cuLaunchKernel", 716), "memory", "gpu-fault"),
+    "launch failed": (("cuLaunchKernel", 719), "memory", "gpu-fault"),
+}
+
+
+@pytest.mark.parametrize("row", CHECKS)
+def test_failed_check(simulated_gpu: Describe, row: str) -> None:
+    """A failed check ends the session with the cause; checks of what still works have passed."""
+    (function, code), check, cause = CHECKS[row]
+    result = run(simulated_gpu().failing(function, code))
+    assert result.exit_status == UNUSABLE
+    failed = first_failure(result)
+    assert (failed["name"], failed["outcome"], failed["cause"]) == (check, "failed", cause)
+    assert result.report["preflight"]["cause"] == cause
+
+
+@pytest.mark.parametrize("version", ["8.9.7", "9.0.0", "10.0.0"])
+def test_cudnn_of_another_version(simulated_gpu: Describe, version: str) -> None:
+    """A cuDNN that doesn't fit is confirmed as the cause, whatever the exception says."""
+    result = run(simulated_gpu(cudnn=version))
+    assert result.exit_status == UNUSABLE
+    failed = first_failure(result)
+    assert (failed["name"], failed["cause"]) == ("conv2d", "cudnn-version-mismatch")
+    assert failed["diagnosis"]["confidence"] == "confirmed"
+    assert any(version in line["text"] for line in failed["diagnosis"]["evidence"])
+
+
+def test_newer_cudnn_of_the_same_major(simulated_gpu: Describe) -> None:
+    """A newer cuDNN of the same major version passes without a remark."""
+    result = run(simulated_gpu(cudnn="9.8.0"))
+    assert result.exit_status == 0, result.text
+    assert result.report["preflight"]["findings"] == []
+
+
+@pytest.mark.parametrize(
+    ("capability", "cause"),
+    [("3.5", "unsupported-compute-capability"), ("12.0", "kernels-compiled-at-first-use")],
+)
+def test_gpu_without_kernels_in_the_build(simulated_gpu: Describe, capability: str, cause: str) -> None:
+    """A GPU without binaries in the build is told, and passes where its kernels can be compiled."""
+    result = run(simulated_gpu(compute_capability=capability))
+    assert result.exit_status == 0, result.text
+    assert [finding["cause"] for finding in result.report["preflight"]["findings"]] == [cause]
+
+
+def test_memory_held_by_another_process(simulated_gpu: Describe) -> None:
+    """Where another process holds nearly all memory, that is the confirmed cause, with the process."""
+    result = run(simulated_gpu().holding("8100 MiB", name="jupyter", pid=4321))
+    assert result.exit_status == UNUSABLE
+    failed = first_failure(result)
+    assert (failed["name"], failed["cause"]) == ("device", "memory-held-by-other-process")
+    assert failed["diagnosis"]["confidence"] == "confirmed"
+
+
+def test_exclusive_gpu_in_use(simulated_gpu: Describe) -> None:
+    """A GPU in exclusive mode that another process uses is busy, confirmed by its compute mode."""
+    result = run(simulated_gpu(exclusive=True).holding("1 GiB"))
+    assert result.exit_status == UNUSABLE
+    failed = first_failure(result)
+    assert (failed["cause"], failed["diagnosis"]["confidence"]) == ("gpu-busy", "confirmed")
+
+
+# ------------------------------------------------------------------------------------- aborts, hangs and floods
+
+
+def test_context_that_tensorflow_cannot_make(simulated_gpu: Describe) -> None:
+    """Where the first use raises and the second one would hang for ever, the preflight ends with the first."""
+    machine = simulated_gpu().failing("cuDevicePrimaryCtxRetain", 2, skip=1)
+    result = run(machine, "--tfgpu-preflight-timeout=30")
+    assert result.exit_status == UNUSABLE
+    assert result.seconds < 30
+    (gpu,) = result.report["preflight"]["gpus"]
+    assert outcomes(gpu) == {**dict.fromkeys(BUILT_IN, "not-run"), "device": "failed"}
+
+
+def test_abort(simulated_gpu: Describe) -> None:
+    """A check that takes its process down is a crash of that check; the checks before it keep their outcome."""
+    result = run(simulated_gpu().failing("kernel:*ShuffleInTensor3Simple*", 700))
+    assert result.exit_status == UNUSABLE
+    failed = first_failure(result)
+    assert (failed["name"], failed["outcome"], failed["cause"]) == ("conv2d", "crashed", "gpu-fault")
+    assert outcomes(result.report["preflight"]["gpus"][0])["matmul"] == "passed"
+    assert "SIGABRT" in failed["message"]
+    assert "SIGABRT" in result.stdout
+
+
+def test_hang(simulated_gpu: Describe) -> None:
+    """A check that hangs is ended after the time limit and named; its process is gone."""
+    result = run(
+        simulated_gpu().failing("kernel:*ShuffleInTensor3Simple*", "hang"), "--tfgpu-preflight-timeout=15"
+    )
+    assert result.exit_status == UNUSABLE
+    failed = first_failure(result)
+    assert (failed["name"], failed["outcome"]) == ("conv2d", "timeout")
+    assert "did not answer within 15 s" in failed["message"]
+
+
+def test_flood(simulated_gpu: Describe) -> None:
+    """An allocator that fills standard error for ever is cut off, and its process ended, long before the time limit."""
+    result = run(simulated_gpu().failing("cuMemAlloc_v2", 2), "--tfgpu-preflight-timeout=120")
+    assert result.exit_status == UNUSABLE
+    assert result.seconds < 60
+    assert len(result.text) < 200_000
+    assert first_failure(result)["cause"] in ("memory-held-by-other-process", "out-of-memory")
