@@ -19,7 +19,7 @@ MESSAGE_LINES = 400
 
 _CI_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z ")
 _LOG_LINE = re.compile(
-    r"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{1,9}: [IWEF] |[IWEF]\d{4} \d\d:\d\d:\d\d\.\d{1,9}\s|"
+    r"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{1,9}: [IWEF] |[IWEF]\d{4} \d\d:\d\d:\d{2,11}\.\d{1,9}\s|"
     r"[IWEF] [\w./\\]{0,200}(?:tensorflow|xla|external)[\w./\\]{1,200}:\d{1,6}\] |NVRM: Xid|"
     r"[\w.-]{1,60}:\d{1,9}:\d{1,9} \[\d{1,3}\] NCCL )"
 )

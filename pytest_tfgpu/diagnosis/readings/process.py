@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from pytest_tfgpu.diagnosis.chain import is_framework
 from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading
 from pytest_tfgpu.model import EvidenceLine
 
@@ -116,15 +117,15 @@ def _other_framework(case: Case, _: str) -> Reading | None:
     return NO
 
 
-def _raised_in(case: Case, argument: str) -> Reading | None:
-    """Whether the innermost frame outside of TensorFlow and Keras lies in a package of the argument."""
-    wanted = set(argument.split("/"))
-    framework = {"tensorflow", "keras", "tf_keras"}
-    for frame in reversed(case.evidence.frames):
-        package = frame.module.partition(".")[0]
-        if package not in framework:
-            return Reading() if package in wanted else NO
-    return NO
+def _called_by_framework(case: Case, argument: str) -> Reading | None:
+    """Whether TensorFlow or Keras itself called into the package of the argument (`numpy`), not the user's code."""
+    modules = [frame.module for frame in case.evidence.frames]
+    inner = [position for position, module in enumerate(modules) if module.partition(".")[0] == argument]
+    if not inner or not inner[-1]:
+        return NO
+    entry = next(position for position in reversed(inner) if position - 1 not in inner)
+    called = entry > 0 and is_framework(modules[entry - 1])
+    return Reading(f"TensorFlow's own code called {argument}.") if called else NO
 
 
 def _passes_through(case: Case, argument: str) -> Reading | None:
@@ -166,7 +167,7 @@ READINGS: dict[str, Function] = {
     "memory-ran-out-earlier": _memory_ran_out_earlier,
     "many-graphs": _many_graphs,
     "other-framework": _other_framework,
-    "raised-in": _raised_in,
+    "called-by-framework": _called_by_framework,
     "passes-through": _passes_through,
     "memory-growth": _growth,
     "variable": _variable,

@@ -54,6 +54,12 @@ CAUSE = Cause(
             ("module '{tensorflow|keras}{w}' has no attribute", "module 'tensorflow' has no attribute"),
             weight=0.6,
         ),
+        Signature(
+            "root",
+            ("Cannot convert a symbolic {|tf.}Tensor",),
+            needs=("called-by-framework:numpy", "tensorflow:<2.9"),
+            weight=0.9,
+        ),
         Signature("follows", ("Cannot convert a symbolic Tensor ({}) to a numpy array",), weight=0.5),
         Signature("confirms", ("Cannot convert a symbolic Tensor",), needs=("tensorflow:<2.5",), weight=0.6),
     ),

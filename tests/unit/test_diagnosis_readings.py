@@ -1,0 +1,221 @@
+"""Readings: what numbers, versions and lists say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_tfgpu.diagnosis.case import Case
+from pytest_tfgpu.diagnosis.evidence import Evidence, Frame, from_text
+from pytest_tfgpu.diagnosis.readings import names, read
+from pytest_tfgpu.diagnosis.readings.base import human, size, version
+from pytest_tfgpu.model import BuiltFor, Facts, Gpu, GpuProcess, Library
+
+T4 = Gpu(0, "Tesla T4", compute_capability="7.5", memory_total_mib=15360, memory_free_mib=15000)
+
+
+def holds(name: str, message: str = "", *log: str, **facts: Any) -> bool:
+    """Whether a reading holds for texts and facts."""
+    return read(Case(from_text("InternalError", message, log), Facts(**facts)), name) is not None
+
+
+def sentence(name: str, message: str = "", *log: str, **facts: Any) -> str:
+    """Return the sentence of a reading that holds."""
+    reading = read(Case(from_text("InternalError", message, log), Facts(**facts)), name)
+    assert reading is not None
+    return reading.sentence
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("7510566400", 7510566400),
+        ("4.44GiB", 4767413698),
+        ("2560 MB", 2684354560),
+        ("1,024", 1024),
+        ("x", None),
+    ],
+)
+def test_sizes_are_read_in_every_notation(text: str, count: int | None) -> None:
+    """Plain bytes of older versions and the human units of newer ones."""
+    assert size(text) == count
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 bytes"), (1023, "1023 bytes"), (1 << 20, "1.0 MiB"), (5 << 40, "5120.0 GiB")]
+)
+def test_sizes_are_written_for_people(count: int, text: str) -> None:
+    """The largest unit is GiB."""
+    assert human(count) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"), [("8.1.0.77", (8, 1, 0, 77)), ("v12.5", (12, 5)), ("none", ()), (None, ())]
+)
+def test_versions_are_numbers(text: str | None, parts: tuple[int, ...]) -> None:
+    """A version compares by its numbers."""
+    assert version(text) == parts
+
+
+HOLD = [
+    ("gpu-memory-low", "", ["Memory usage: 1048576 bytes free, 15843721216 bytes total."], {}),
+    ("gpu-memory-low", "", ["|   0  Tesla T4  | 15000MiB / 15109MiB |"], {}),
+    ("gpu-memory-free", "", ["Memory usage: 12.00GiB free, 14.76GiB total."], {}),
+    ("gpu-memory-free", "", [], {"gpus": (T4,)}),
+    ("gpu-memory-taken-at-start", "", ["totalMemory: 15.90GiB freeMemory: 3.12GiB"], {}),
+    ("gpu-memory-taken-at-start", "", ["Created device x with 900 MB memory:  -> y"], {"gpus": (T4,)}),
+    ("gpu-memory-preallocated", "", ["Created device x with 14000 MB memory:  -> y"], {"gpus": (T4,)}),
+    ("request-beyond-limit", "trying to allocate 40.00GiB", ["Limit:     15000000000"], {}),
+    ("cudnn-unfit", "", [], {"cudnn": "9.1.0", "built_for": BuiltFor(cudnn="9.3.0")}),
+    ("cudnn-unfit", "", [], {"cudnn": "8.9.7", "built_for": BuiltFor(cudnn="9.3.0")}),
+    ("cudnn-fits", "", [], {"cudnn": "9.10.2", "built_for": BuiltFor(cudnn="9.3.0")}),
+    ("gpu-newer-than-cuda", "", [], {"gpus": (Gpu(0, "NVIDIA GeForce RTX 5090"),), "tensorflow": "2.16.2"}),
+    (
+        "gpu-newer-than-cuda",
+        "",
+        ["pciBusID: 0 name: GeForce RTX 3080 computeCapability: 8.6"],
+        {"cuda": "10.1"},
+    ),
+    (
+        "gpu-older-than-build",
+        "",
+        [],
+        {
+            "gpus": (Gpu(0, "K80", compute_capability="3.7"),),
+            "built_for": BuiltFor(compute_capabilities=("sm_60", "compute_90")),
+        },
+    ),
+    ("driver-too-old-for-cuda", "", [], {"driver": "450.51", "tensorflow": "2.18.0"}),
+    ("driver-fits-cuda", "", [], {"driver": "555.42.06", "cuda": "12.5"}),
+    (
+        "driver-halves-differ",
+        "",
+        ["libcuda reported version is: 384.111.0", "kernel reported version is: 384.90.0"],
+        {},
+    ),
+    ("driver-halves-agree", "", ["kernel version seems to match DSO: 352.63"], {}),
+    ("cuda-unlike-build", "", [], {"cuda": "9.1", "tensorflow": "1.5.0"}),
+    ("tensorflow:<2.11", "", [], {"tensorflow": "2.10.1"}),
+    ("tensorflow:>=2.11", "", [], {"tensorflow": "2.11.0"}),
+    ("windows-without-cuda", "", [], {"platform": "windows", "tensorflow": "2.12.0"}),
+    ("no-gpu-listed", "available devices are [ /job:localhost/replica:0/task:0/device:CPU:0 ]", [], {}),
+    ("gpu-listed", "available devices are [ /job:localhost/replica:0/task:0/device:GPU:0 ]", [], {}),
+    ("only-xla-gpu-listed", "Registered devices: [CPU, XLA_CPU, XLA_GPU]", [], {}),
+    ("hidden-by-variable", "", [], {"environment": {"CUDA_VISIBLE_DEVICES": "-1"}}),
+    ("hidden-by-variable", "", ['env: CUDA_VISIBLE_DEVICES="-1"'], {}),
+    ("cpu-build", "", [], {"is_cuda_build": False}),
+    ("cpu-build", "", [], {"tensorflow_distribution": "tensorflow-cpu"}),
+    ("exclusive-mode", "", [], {"gpus": (Gpu(0, compute_mode="Exclusive_Process"),)}),
+    ("virtual-gpu", "", ["name: GRID T4-4Q computeCapability: 7.5"], {}),
+    ("divided-by-mig", "", [], {"environment": {"CUDA_VISIBLE_DEVICES": "MIG-1-2-3"}}),
+    ("library-missing:libcu", "", [], {"libraries": (Library("libcusolver.so.11"),)}),
+    ("other-processes", "", [], {"gpu_processes": (GpuProcess(name="another process"),)}),
+    ("no-other-processes", "", [], {"gpus": (T4,)}),
+    ("kernels-lack-type", "attrs: [T=DT_HALF]\n  device='GPU'; T in [DT_FLOAT]", [], {}),
+    ("kernels-only-for:GPU", "  device='GPU'; T in [DT_FLOAT]", [], {}),
+    ("no-kernels", "Registered kernels:\n  <no registered kernels>", [], {}),
+    ("many-graphs", "x\n\t [[Node: sub_2518 = Sub[T=DT_FLOAT](x, y)]]", [], {}),
+    ("other-framework", "jaxlib.xla_extension.XlaRuntimeError: x", [], {}),
+    ("memory-growth", "", [], {"environment": {"TF_FORCE_GPU_ALLOW_GROWTH": "true"}}),
+    (
+        "variable:TF_GPU_ALLOCATOR=cuda_malloc_async",
+        "",
+        [],
+        {"environment": {"TF_GPU_ALLOCATOR": "cuda_malloc_async"}},
+    ),
+    ("platform:wsl/linux", "", [], {"platform": "wsl"}),
+    ("memory-shared-with-host", "", [], {"platform": "jetson"}),
+    ("fault-printed", "", ["CUDA_ERROR_ILLEGAL_ADDRESS"], {}),
+]
+
+FAIL = [
+    ("gpu-memory-low", "", [], {"gpus": (T4,)}),
+    ("gpu-memory-free", "", ["totalMemory: 15.00GiB freeMemory: 14.65GiB"], {"gpus": (T4,)}),
+    ("gpu-memory-taken-at-start", "", ["Created device x with 14000 MB memory:  -> y"], {"gpus": (T4,)}),
+    ("gpu-memory-preallocated", "", ["Created device x with 14000 MB memory"], {"memory_growth": True}),
+    ("cudnn-unfit", "", [], {"cudnn": "9.10.2", "built_for": BuiltFor(cudnn="9.3.0")}),
+    ("cudnn-unfit", "", [], {"cudnn": "9.10.2"}),
+    ("gpu-newer-than-cuda", "", [], {"gpus": (Gpu(0, "NVIDIA GeForce RTX 3090"),), "tensorflow": "2.16.2"}),
+    ("driver-too-old-for-cuda", "", [], {"driver": "525.85.12", "tensorflow": "2.18.0"}),
+    ("driver-too-old-for-cuda", "", [], {"tensorflow": "2.18.0"}),
+    ("driver-halves-differ", "", ["libcuda reported version is: 384.111.0"], {}),
+    ("cuda-unlike-build", "", [], {"cuda": "11.8", "tensorflow": "2.10.0"}),
+    ("tensorflow:<2.11", "", [], {"tensorflow": "2.11.0"}),
+    ("tensorflow:<2.11", "", [], {}),
+    ("tensorflow:nonsense", "", [], {"tensorflow": "2.11.0"}),
+    ("no-gpu-listed", "", [], {}),
+    ("no-gpu-listed", "Registered devices: [CPU, GPU]", [], {}),
+    ("hidden-by-variable", "", [], {"environment": {"CUDA_VISIBLE_DEVICES": "0,1"}}),
+    ("virtual-gpu", "", [], {"gpus": (T4,)}),
+    ("other-processes", "", [], {"gpus": (T4,), "gpu_processes": (GpuProcess(1, "Xorg", 40),)}),
+    ("kernels-lack-type", "attrs: [T=DT_HALF]\n  device='GPU'; T in [DT_HALF]", [], {}),
+    ("other-framework", "a test of the torch and the jacket", [], {}),
+    ("many-graphs", "x\n\t [[Node: conv_2 = Conv2D[T=DT_FLOAT](x, loss/mul/_8119)]]", [], {}),
+    ("unknown-name", "", [], {}),
+]
+
+
+@pytest.mark.parametrize(("name", "message", "log", "facts"), HOLD)
+def test_a_reading_holds(name: str, message: str, log: list[str], facts: dict[str, Any]) -> None:
+    """What the texts or the facts show is read."""
+    assert holds(name, message, *log, **facts)
+
+
+@pytest.mark.parametrize(("name", "message", "log", "facts"), FAIL)
+def test_a_reading_does_not_hold(name: str, message: str, log: list[str], facts: dict[str, Any]) -> None:
+    """What doesn't show, or shows the contrary, isn't read."""
+    assert not holds(name, message, *log, **facts)
+
+
+def test_sentences_hold_the_figures() -> None:
+    """A reader sees the numbers that were compared."""
+    assert sentence("cudnn-unfit", cudnn="9.1.0", built_for=BuiltFor(cudnn="9.3.0")) == (
+        "cuDNN 9.1.0 is loaded, TensorFlow was compiled with 9.3.0."
+    )
+    assert sentence("gpu-newer-than-cuda", gpus=(Gpu(0, "RTX 5090"),), cuda="12.5") == (
+        "Compute capability 12.0 needs CUDA 12.8 or newer; CUDA 12.5 is in use."
+    )
+    assert sentence("gpu-memory-low", "", "Memory usage: 1048576 bytes free, 15843721216 bytes total.") == (
+        "Only 1.0 MiB of 14.8 GiB GPU memory were free."
+    )
+
+
+def test_old_cudnn_numbers_are_unpacked() -> None:
+    """7301 is 7.3.1."""
+    log = "Loaded runtime CuDNN library: 7301 (compatibility version 7300) but source was compiled with 7003"
+    assert sentence("cudnn-unfit", "", log) == "cuDNN 7.3.1 is loaded, TensorFlow was compiled with 7.0.3."
+
+
+def test_who_called_numpy_is_read_from_the_frames() -> None:
+    """NumPy called by TensorFlow's own code is told from NumPy called by the test."""
+    ours = (
+        Frame("tests.test_model"),
+        Frame("keras.src.layers"),
+        Frame("model"),
+        Frame("numpy.core.a"),
+        Frame("numpy.b"),
+    )
+    theirs = (
+        Frame("tests.test_model"),
+        Frame("tensorflow.python.ops"),
+        Frame("numpy.core.a"),
+        Frame("numpy.b"),
+    )
+    assert not read(Case(Evidence(frames=ours)), "called-by-framework:numpy")
+    assert read(Case(Evidence(frames=theirs)), "called-by-framework:numpy")
+    assert not read(Case(Evidence(frames=theirs)), "called-by-framework:scipy")
+    assert read(Case(Evidence(frames=ours)), "passes-through:keras")
+
+
+def test_every_reading_is_held_or_asked_for_somewhere() -> None:
+    """No reading is dead: a cause or another part of the project asks for each."""
+    from pytest_tfgpu.knowledge.catalog import builtin_causes
+
+    asked: set[str] = set()
+    for cause in builtin_causes():
+        lists = [(*s.needs, *s.unless) for s in cause.signatures] + [
+            (*h.needs, *h.unless) for h in cause.help
+        ]
+        asked |= {name.partition(":")[0] for names_ in (*lists, cause.notes) for name in names_}
+    assert names() - asked == set()
