@@ -115,6 +115,9 @@ class Machine:
     cudnn: str = ""
     """What the cuDNN library says of itself; made to fit the installed TensorFlow where it is empty."""
     context_memory: str | int = "300 MiB"
+    """What each process takes of a GPU that it uses."""
+    library_memory: str | int = "64 MiB"
+    """What each handle of cuBLAS and of cuDNN takes."""
     missing: frozenset[str] = frozenset()
     faults: tuple[Fault, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
@@ -202,6 +205,7 @@ class Machine:
             f"runtime {_number(built_for()[0], 1000, 10)}",
             f"cudnn {_number(self.cudnn_version, 1000 if self.cudnn_version.startswith('8') else 10000, 100)}",
             f"context-memory {size(self.context_memory)}",
+            f"library-memory {size(self.library_memory)}",
         ]
         for index, gpu in enumerate(self.gpus):
             lines += _gpu_lines("gpu", gpu, f"GPU-{index:08x}-5d1e-4b2c-9a37-0123456789ab")

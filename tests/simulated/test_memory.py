@@ -153,3 +153,34 @@ print(pynvml.nvmlDeviceGetMemoryInfo(pynvml.nvmlDeviceGetHandleByIndex(0)).used)
 """
     used = int(forks.run(simulated_gpu(), code).stdout)
     assert 300 * MIB < used < 500 * MIB
+
+
+@pytest.mark.parametrize(
+    ("limit", "operation", "line"),
+    [
+        (
+            7850,
+            "tf.matmul(tf.constant([[1.0]]), tf.constant([[1.0]]))",
+            "failed to create cublas handle: the library was not",
+        ),
+        (
+            7750,
+            "tf.nn.conv2d(tf.ones((1, 4, 4, 1)), tf.ones((2, 2, 1, 1)), 1, 'SAME')",
+            "Could not create cudnn handle",
+        ),
+    ],
+    ids=["cublas", "cudnn"],
+)
+def test_memory_that_tensorflow_took_is_missing(
+    forks: Forks, simulated_gpu: Describe, limit: int, operation: str, line: str
+) -> None:
+    """Where TensorFlow's own limit takes everything, the libraries' handles find no memory."""
+    code = f"""
+import tensorflow as tf
+gpu = tf.config.list_physical_devices("GPU")[0]
+tf.config.set_logical_device_configuration(gpu, [tf.config.LogicalDeviceConfiguration(memory_limit={limit})])
+{operation}
+"""
+    done = forks.run(simulated_gpu(memory="8 GiB", library_memory="100 MiB"), code)
+    assert done.exit_status == 1
+    assert line in done.stderr

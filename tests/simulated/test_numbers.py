@@ -57,6 +57,7 @@ report(
     strides=on_gpu(conv(strides=2, padding="VALID"), t, (2, 8, 9, 4), (3, 3, 4, 6)),
     dilations=on_gpu(conv(strides=1, padding="SAME", dilations=2), t, (2, 8, 9, 4), (3, 3, 4, 6)),
     point=on_gpu(conv(strides=1, padding="SAME"), t, (2, 8, 9, 4), (1, 1, 4, 6)),
+    uneven=on_gpu(conv(strides=1, padding="SAME"), t, (2, 5, 6, 4), (2, 2, 4, 6)),
     large=on_gpu(conv(strides=1, padding="SAME"), t, (2, 32, 32, 16), (3, 3, 16, 16)),
 )
 """

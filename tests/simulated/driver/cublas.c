@@ -8,7 +8,7 @@
 enum { CUBLAS_NOT_INITIALIZED = 1, CUBLAS_ALLOC_FAILED = 3, CUBLAS_INVALID_VALUE = 7, CUBLAS_EXECUTION_FAILED = 13, CUBLAS_NOT_SUPPORTED = 15 };
 
 struct cublas {
-    void *stream;
+    void *stream, *reserve;
     int math_mode, pointer_mode;
 };
 
@@ -86,14 +86,18 @@ static int multiply(const struct product *p) {
 /* ----------------------------------------------------------------------------------------------------- handles */
 
 API int cublasCreate_v2(struct cublas **handle) {
+    void *reserve;
     *handle = NULL;
     ENTER_CUBLAS();
+    if (memory_for_library(&reserve) != SUCCESS) return CUBLAS_NOT_INITIALIZED;
     *handle = calloc(1, sizeof **handle);
+    (*handle)->reserve = reserve;
     return SUCCESS;
 }
 
 API int cublasDestroy_v2(struct cublas *handle) {
     ENTER();
+    memory_free(handle->reserve);
     free(handle);
     return SUCCESS;
 }

@@ -59,28 +59,36 @@ API int cudnnGetProperty(int kind, int *value) {
     return SUCCESS;
 }
 
-API int cudnnCreate(void **handle) {
-    *handle = NULL;
+struct cudnn {
+    void *stream, *reserve;
+};
+
+API int cudnnCreate(struct cudnn **handle) {
+    void *reserve;
+    *handle = NULL; /* where it fails TensorFlow looks at the handle */
     ENTER_CUDNN();
-    *handle = calloc(1, sizeof(void *));
+    if (memory_for_library(&reserve) != SUCCESS) return failed(is_version_8() ? 1 : 1001); /* not initialized */
+    *handle = calloc(1, sizeof **handle);
+    (*handle)->reserve = reserve;
     return SUCCESS;
 }
 
-API int cudnnDestroy(void *handle) {
+API int cudnnDestroy(struct cudnn *handle) {
     ENTER();
+    memory_free(handle->reserve);
     free(handle);
     return SUCCESS;
 }
 
-API int cudnnSetStream(void **handle, void *stream) {
+API int cudnnSetStream(struct cudnn *handle, void *stream) {
     ENTER();
-    *handle = stream;
+    handle->stream = stream;
     return SUCCESS;
 }
 
-API int cudnnGetStream(void **handle, void **stream) {
+API int cudnnGetStream(struct cudnn *handle, void **stream) {
     ENTER();
-    *stream = *handle;
+    *stream = handle->stream;
     return SUCCESS;
 }
 

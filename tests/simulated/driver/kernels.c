@@ -303,6 +303,33 @@ static int run_swap_small(const char *types, void **arguments) {
     return permute(ARGUMENT(char *, 1), ARGUMENT(char *, 3), arguments[2], to, type_size(type) * (size_t)many);
 }
 
+/* Copies a tensor into a larger one, `spatial` being its first dimension that is padded. */
+static int pad(const char *types, void **arguments, int spatial) {
+    int many;
+    enum type type = mangled_type(&types, &many);
+    int rank = type == NO_TYPE ? 0 : mangled_int(&types);
+    const int *in_size = arguments[2], *out_size = arguments[4], *before = arguments[5];
+    size_t element = type_size(type) * (size_t)many;
+    if (type == NO_TYPE || rank < 3 || rank > 5) return NO_BINARY_FOR_DEVICE;
+    for (int i = 0; i < ARGUMENT(int, 0); i++) {
+        int64_t rest = i, from = 0, step = 1;
+        bool inside = true;
+        for (int d = rank - 1; d >= 0; d--) {
+            bool padded = d >= spatial && d < spatial + rank - 2;
+            int64_t at = rest % out_size[d] - (padded ? before[d - spatial] : 0);
+            inside = inside && at >= 0 && at < in_size[d];
+            from += at * step;
+            step *= in_size[d];
+            rest /= out_size[d];
+        }
+        memcpy(ARGUMENT(char *, 3) + (size_t)i * element, inside ? ARGUMENT(char *, 1) + (size_t)from * element : (char *)arguments[6], element);
+    }
+    return SUCCESS;
+}
+
+static int run_pad_last(const char *types, void **arguments) { return pad(types, arguments, 1); }
+static int run_pad_first(const char *types, void **arguments) { return pad(types, arguments, 2); }
+
 /* image 1: the bias belongs to the last dimension; else to the one before `image` elements. */
 static int add_bias(const char *types, void **arguments, int image) {
     int many;
@@ -395,6 +422,8 @@ static const struct {
     {"10tensorflow7functor22ShuffleInTensor3SimpleI", run_shuffle},
     {"10tensorflow7functor37SwapDimension1And2InTensor3UsingTilesI", run_swap_tiles},
     {"10tensorflow7functor35SwapDimension1And2InTensor3SmallDimI", run_swap_small},
+    {"10tensorflow7functor24PadInputCustomKernelNHWCI", run_pad_last},
+    {"10tensorflow7functor24PadInputCustomKernelNCHWI", run_pad_first},
     {"10tensorflow14BiasNHWCKernelI", run_bias_last},
     {"10tensorflow14BiasNCHWKernelI", run_bias_first},
     {"10tensorflow7functor17BlockReduceKernelI", run_reduce_all},

@@ -56,7 +56,7 @@ struct gpu {
 struct machine {
     char driver[32];
     int cuda, runtime, cudnn; /* as the libraries state them: 12050, 12050, 90300 */
-    size_t context_memory;
+    size_t context_memory, library_memory;
     int gpus;
     struct gpu gpu[MAX_GPUS];
 };
@@ -101,6 +101,7 @@ int memory_device_of(const void *address, void **base, size_t *size); /* -1: not
 int memory_take_context(int gpu);                                     /* charges a context, respects the compute mode */
 void memory_drop_context(int gpu);
 size_t memory_used(int gpu); /* of all processes */
+int memory_for_library(void **reserve); /* what a handle of cuBLAS or cuDNN takes on the current GPU */
 struct user {
     int pid;
     char name[NAME_LENGTH];

@@ -175,6 +175,12 @@ int memory_allocate(int gpu, size_t bytes, void **address) {
     return code;
 }
 
+int memory_for_library(void **reserve) {
+    size_t bytes = the_machine()->library_memory;
+    *reserve = NULL;
+    return bytes == 0 || current_device() < 0 ? SUCCESS : memory_allocate(current_device(), bytes, reserve);
+}
+
 int memory_free(void *address) {
     int code = INVALID_VALUE;
     if (address == NULL) return SUCCESS;

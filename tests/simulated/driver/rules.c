@@ -1,7 +1,7 @@
 /* The file that describes the machine, the rules by which calls fail, and CUDA_VISIBLE_DEVICES.
  *
  * One statement per line; `gpu` and `instance` begin a device, whose statements follow it:
- *   driver 555.42.06 | cuda 12050 | runtime 12050 | cudnn 90300 | context-memory BYTES
+ *   driver 555.42.06 | cuda 12050 | runtime 12050 | cudnn 90300 | context-memory BYTES | library-memory BYTES
  *   gpu UUID | instance UUID | name TEXT | compute-capability 7.5 | memory BYTES | compute-mode 3 | xid 79 | ecc 4
  *   holder PID BYTES NAME
  *   fault FUNCTION CODE SKIP COUNT     FUNCTION may hold wildcards; CODE may be `hang`; COUNT 0 means always
@@ -90,6 +90,7 @@ static void read_line(struct machine *machine, char *line, struct gpu **gpu, con
     else if (strcmp(line, "runtime") == 0) machine->runtime = atoi(value);
     else if (strcmp(line, "cudnn") == 0) machine->cudnn = atoi(value);
     else if (strcmp(line, "context-memory") == 0) machine->context_memory = strtoull(value, NULL, 10);
+    else if (strcmp(line, "library-memory") == 0) machine->library_memory = strtoull(value, NULL, 10);
     else if (strcmp(line, "fault") == 0) add_rule(value, before, count_before);
     else if (machine->gpus < MAX_GPUS && (strcmp(line, "gpu") == 0 || strcmp(line, "instance") == 0))
         *gpu = add_gpu(machine, value, strcmp(line, "instance") == 0);
