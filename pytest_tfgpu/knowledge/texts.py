@@ -61,9 +61,11 @@ CUDNN_LAUNCH = (
     "cuDNN launch failure",
     "cuDNN Backward {Data|Filter} function launch failure",
     "dnn {PoolForward|PoolBackward} launch failed",
-    "Failed to call {ThenRnnForward|ThenRnnBackward|DoRnnForward|DoRnnBackward}",
 )
 """cuDNN was started and an operation failed in it."""
+
+CUDNN_RNN = ("Failed to call {ThenRnnForward|ThenRnnBackward|DoRnnForward|DoRnnBackward}",)
+"""cuDNN was started and a recurrent layer failed in it; mostly for want of memory."""
 
 FFT_PLAN = ("cuFFT {|batched }plan", "batched cufft plan")
 """A plan of cuFFT couldn't be made: its work space is allocated with it."""

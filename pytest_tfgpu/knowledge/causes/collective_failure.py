@@ -31,6 +31,7 @@ CAUSE = Cause(
         Signature("root", ("NCCL WARN",), weight=0.6),
         Signature("follows", ops=("Nccl*", "Collective*"), weight=0.45),
         Signature("follows", ("Unable to enable peer access",), weight=0.3),
+        Signature("root", ("Op type not registered 'Nccl{w}",), weight=0.85),
         Signature("excludes", needs=("fault-earlier",), weight=0.8),
         Signature("excludes", needs=("cpu-build",), weight=0.3),
     ),

@@ -34,6 +34,7 @@ CAUSE = Cause(
         Signature("follows", texts.PINNED, needs=("no-gpu-listed",), weight=0.45),
         Signature("confirms", needs=("cpu-build",), weight=0.75),
         Signature("confirms", needs=("windows-without-cuda",), weight=0.5),
+        Signature("follows", ("GPU device not found", "No GPU found"), weight=0.4),
         Signature("excludes", needs=("cuda-build",), weight=0.9),
         Signature("excludes", needs=("gpu-listed",), weight=0.9),
         Signature(

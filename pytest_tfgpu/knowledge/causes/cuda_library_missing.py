@@ -32,6 +32,7 @@ CAUSE = Cause(
             ),
             weight=0.88,
         ),
+        Signature("follows", ("DLL load failed",), also=("native TensorFlow runtime",), weight=0.5),
         Signature("root", ("Error loading CUDA libraries",), weight=0.8),
         Signature("root", needs=("only-xla-gpu-listed",), weight=0.84),
         Signature("follows", ("Unable to load NCCL library",), weight=0.3),

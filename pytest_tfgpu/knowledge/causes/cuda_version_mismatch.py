@@ -44,6 +44,8 @@ CAUSE = Cause(
         Signature("follows", ("Error loading CUDA libraries",), weight=0.25),
         Signature("follows", ("invalid device function",), weight=0.35),
         Signature("confirms", needs=("cuda-unlike-build",), weight=0.3),
+        Signature("follows", texts.CUDNN_RNN, weight=0.3),
+        Signature("root", ("Could not load symbol {cu|nv|cublas|cudnn}{w}",), weight=0.78),
         Signature("excludes", needs=("fault-printed",), weight=0.7),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
         Signature("excludes", needs=("gpu-memory-low",), weight=0.5),

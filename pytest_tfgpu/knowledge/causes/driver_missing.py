@@ -26,6 +26,12 @@ CAUSE = Cause(
         ),
         Signature(
             "root",
+            ("could not select device driver", "nvidia-container-cli: initialization error"),
+            weight=0.75,
+        ),
+        Signature("root", ("Found no NVIDIA driver on your system",), weight=0.85),
+        Signature(
+            "root",
             ("libcuda.so.1: cannot open shared object file", "Could not find 'nvcuda.dll'"),
             weight=0.88,
         ),

@@ -35,6 +35,7 @@ CAUSE = Cause(
         Signature("follows", ("failed call to cuInit",), needs=("gpu-wanted",), weight=0.3),
         Signature("follows", ("could not retrieve CUDA device count",), weight=0.4),
         Signature("confirms", needs=("driver-halves-agree",), weight=0.5),
+        Signature("root", ("Failed to initialize NVML: Unknown Error",), weight=0.6),
         Signature("excludes", needs=("driver-halves-differ",), weight=0.8),
         Signature("excludes", needs=("hidden-by-variable",), weight=0.7),
         Signature("excludes", ("/dev/nvidia0 does not exist",), weight=0.5),

@@ -18,6 +18,9 @@ CAUSE = Cause(
         Signature("root", ("Trying to {read|assign} variable with wrong dtype",), weight=0.85),
         Signature("root", ("Data type mismatch", "Type mismatch between"), weight=0.6),
         Signature("root", ("cannot compute {w} as input",), also=("tensor but is a",), weight=0.8),
+        Signature("root", ("has DataType {w} not in list of allowed values",), weight=0.72),
+        Signature("root", ("Expected {w}, {|but }got {} of type '{w}' instead",), weight=0.75),
+        Signature("root", ("not in the list of allowed values",), where="message", weight=0.65),
         Signature("excludes", needs=("kernels-lack-type",), weight=0.7),
     ),
     help=(

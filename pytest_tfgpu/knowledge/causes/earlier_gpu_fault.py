@@ -14,6 +14,7 @@ _ANY = (
     *texts.NO_CUDNN,
     *texts.NO_CUBLAS,
     *texts.CUDNN_LAUNCH,
+    *texts.CUDNN_RNN,
     "CUDA_ERROR_",
     "CUDNN_STATUS_",
     "CUBLAS_STATUS_",

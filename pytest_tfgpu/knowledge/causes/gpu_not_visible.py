@@ -32,6 +32,8 @@ CAUSE = Cause(
         Signature("follows", ("CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"), weight=0.45),
         Signature("confirms", needs=("hidden-by-variable",), weight=0.75),
         Signature("confirms", needs=("divided-by-mig",), weight=0.5),
+        Signature("follows", ("Failed to initialize NVML: Unknown Error",), weight=0.5),
+        Signature("follows", ("GPU device not found", "No GPU found"), unless=("cpu-build",), weight=0.45),
         Signature("excludes", needs=("driver-halves-differ",), weight=0.8),
         Signature("excludes", needs=("cpu-build",), weight=0.7),
         Signature("excludes", ("UNKNOWN ERROR (303)",), weight=0.6),

@@ -19,6 +19,8 @@ CAUSE = Cause(
                 "Received a label value of {} which is outside the valid range",
                 "segment id {} out of range",
                 "segment ids {are not increasing|must be >= 0|are not sorted}",
+                "`{labels|predictions|indices}` out of bound",
+                "Index out of range using input dim",
                 "in indices is out of range",
                 "slice index {} of dimension {#} out of bounds",
                 "index {#} is out of bounds",

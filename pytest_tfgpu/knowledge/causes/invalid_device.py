@@ -26,6 +26,7 @@ CAUSE = Cause(
         Signature("root", ("Tensors on conflicting devices",), weight=0.8),
         Signature("root", ("Invalid device ordinal value", "invalid device ordinal"), weight=0.65),
         Signature("follows", ("no supported kernel for {w} devices is available",), weight=0.4),
+        Signature("root", ("the following devices to be available: {} this machine only has",), weight=0.7),
         Signature("excludes", ("no supported kernel for {w} devices is available",), weight=0.4),
         Signature("excludes", needs=("kernels-lack-type",), weight=0.4),
         Signature("excludes", needs=("cpu-build",), weight=0.4),

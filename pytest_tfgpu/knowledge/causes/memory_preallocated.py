@@ -45,6 +45,10 @@ CAUSE = Cause(
         Signature(
             "follows",
             (
+                "Check failed: stream->parent()->GetBlasGemmAlgorithms",
+                "Check failed: stream->parent()->GetConvolve{w}Algorithms",
+                "Check failed: stream->parent()->GetConvolveAlgorithms",
+                "Unexpected CUDA error: out of memory",
                 "could not create CUDA event: out of device memory",
                 "could not allocate CUDA stream",
                 "Failed to set cuDNN stream",
@@ -57,6 +61,7 @@ CAUSE = Cause(
         ),
         Signature("confirms", needs=("gpu-memory-preallocated",), weight=0.4),
         Signature("confirms", needs=("gpu-memory-low", "no-other-processes"), weight=0.7),
+        Signature("follows", texts.CUDNN_RNN, weight=0.52),
         Signature("excludes", needs=("gpu-memory-free",), unless=("allocation-refused",), weight=0.85),
         Signature("excludes", needs=("cudnn-unfit",), weight=0.7),
         Signature("excludes", needs=("memory-growth",), weight=0.5),

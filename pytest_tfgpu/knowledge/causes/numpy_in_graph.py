@@ -24,6 +24,9 @@ CAUSE = Cause(
         Signature(
             "root", ("setting an array element with a sequence",), needs=("passes-through:keras",), weight=0.4
         ),
+        Signature("root", ("Iterating over a symbolic",), weight=0.8),
+        Signature("root", ("You are passing KerasTensor(",), weight=0.85),
+        Signature("root", ("{SymbolicTensor|KerasTensor}' object has no attribute",), weight=0.75),
     ),
     help=(
         Help(

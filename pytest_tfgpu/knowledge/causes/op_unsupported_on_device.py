@@ -59,6 +59,7 @@ CAUSE = Cause(
         Signature("root", _NO_KERNEL, needs=("kernels-only-for:CPU",), weight=0.75),
         Signature("root", _NO_KERNEL, needs=("kernels-only-for:GPU",), weight=0.75),
         Signature("confirms", needs=("operation-on-cpu",), weight=0.3),
+        Signature("root", ("Op type not registered '{w}' in binary",), weight=0.5),
         Signature("excludes", needs=("kernels-lack-type",), weight=0.6),
         Signature("excludes", needs=("kernels-for-every-device",), weight=0.4),
         Signature("excludes", ("Detected unsupported operations",)),

@@ -34,6 +34,7 @@ CAUSE = Cause(
         Signature(
             "root", exceptions=("google.api_core.exceptions.ResourceExhausted", "RpcError"), weight=0.9
         ),
+        Signature("excludes", ("Collective ops is aborted", "NCCL", "nccl"), weight=0.7),
         Signature("root", ("429 ",), where="message", exceptions=("ResourceExhausted",), weight=0.9),
     ),
     help=(

@@ -19,6 +19,7 @@ CAUSE = Cause(
         ),
         Signature("root", ("could not convert string to float",), needs=("passes-through:keras/tensorflow",)),
         Signature("root", ("StringToNumberOp could not correctly convert string",), weight=0.85),
+        Signature("root", ("with an unsupported type (<class",), weight=0.8),
     ),
     help=(
         Help("Turn the labels or features into numbers before they reach the model, e.g. with StringLookup."),

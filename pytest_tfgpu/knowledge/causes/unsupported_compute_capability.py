@@ -26,7 +26,13 @@ CAUSE = Cause(
         Signature("root", ("with compute capability {#} or {later|higher}",), where="message", weight=0.7),
         Signature(
             "root",
-            ("CUDA_ERROR_INVALID_HANDLE", "JIT compilation failed", *texts.CUDNN_LAUNCH, *texts.NO_ALGORITHM),
+            (
+                "CUDA_ERROR_INVALID_HANDLE",
+                "JIT compilation failed",
+                *texts.CUDNN_LAUNCH,
+                *texts.CUDNN_RNN,
+                *texts.NO_ALGORITHM,
+            ),
             needs=("gpu-newer-than-cuda",),
             weight=0.82,
         ),

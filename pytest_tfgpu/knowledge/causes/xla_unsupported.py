@@ -27,6 +27,7 @@ CAUSE = Cause(
                 "TensorList crossing the XLA/TF boundary",
                 "not supported by XLA",
                 "Could not find compiler for platform",
+                "could not find registered platform with id",
                 "could not find registered compiler",
                 "unsupported {op|operation} in XLA",
             ),
