@@ -38,7 +38,7 @@ class Tfgpu:
         `name` is that of a marker, with or without `requires_`. Raises TypeError or ValueError where it is unknown or
         its arguments are wrong.
         """
-        from pytest_tfgpu.features.gating import build, turn_away
+        from pytest_tfgpu.features.gate import build, turn_away
         from pytest_tfgpu.features.marker_source import as_called
         from pytest_tfgpu.markers import BY_NAME
 

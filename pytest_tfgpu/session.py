@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,22 +24,23 @@ ENDED = (ABSENT, UNUSABLE)
 """The exit statuses with which a preflight ends a session."""
 
 
-@dataclass
 class Session:
     """Everything that a session of pytest-tfgpu remembers. One per pytest process."""
 
-    settings: Settings
-    worker: str | None = None
-    """Name of the xdist worker (`gw0`), None elsewhere."""
-    shared: Path | None = None
-    """A folder that the processes of this session share on this host; None until one is needed."""
-    collect_facts: Callable[[], Facts] | None = None
-    """Gives the facts; None: those of `pytest_tfgpu.environment`."""
-    read_verdict: Callable[[], Preflight | None] | None = None
-    """Gives the verdict of a preflight that another process of this session ran."""
-    problems: list[str] = field(default_factory=list)
-    _facts: Facts | None = None
-    _preflight: Preflight | None = None
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.worker: str | None = None
+        """Name of the xdist worker (`gw0`), None elsewhere."""
+        self.shared: Path | None = None
+        """A folder that the processes of this session share on this host; None until one is needed."""
+        self.collect_facts: Callable[[], Facts] | None = None
+        """Gives the facts; None: those of `pytest_tfgpu.environment`."""
+        self.read_verdict: Callable[[], Preflight | None] | None = None
+        """Gives the verdict of a preflight that another process of this session ran."""
+        self.problems: list[str] = []
+        """Defects of the plugin itself, one line each."""
+        self._facts: Facts | None = None
+        self._preflight: Preflight | None = None
 
     @property
     def facts(self) -> Facts:

@@ -7,8 +7,7 @@ one below it; nothing is merged.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 if TYPE_CHECKING:
     import pytest
@@ -24,8 +23,7 @@ class BadSetting(ValueError):
     """A setting with a value that can't be used; the text names where it came from and what was expected."""
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """The settings of a session, resolved."""
 
     preflight: bool = False
@@ -40,16 +38,15 @@ class Settings:
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data, for an xdist worker."""
-        return asdict(self)
+        return self._asdict()
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Settings:
         """Build the settings that `to_json` gave; lists become tuples again."""
-        known = {field.name for field in fields(cls)}
         values: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value
             for key, value in data.items()
-            if key in known
+            if key in cls._fields
         }
         return cls(**values)
 
@@ -107,8 +104,7 @@ def _report(text: str) -> str:
 # ------------------------------------------------------------------------------------------------ rows
 
 
-@dataclass(frozen=True)
-class Setting:
+class Setting(NamedTuple):
     """One row: how a setting is called, read and explained."""
 
     name: str
@@ -120,8 +116,6 @@ class Setting:
     help: str
     ini: IniKind = "text"
     metavar: str | None = None
-    aside: str = ""
-    """What `--no-tfgpu-NAME` is good for, for flags that are on by default."""
 
     @property
     def field(self) -> str:

@@ -1,39 +1,27 @@
-"""The gate: tests whose requirements this machine doesn't meet are skipped, with what was found and required."""
+"""Looks for requirement markers while pytest collects; a session without one pays for nothing else."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_tfgpu import _compat
-from pytest_tfgpu.features.machine import LocalMachine
-from pytest_tfgpu.features.marker_source import as_called, locate
 from pytest_tfgpu.markers import BY_NAME
-from pytest_tfgpu.requirements import Requirement
-from pytest_tfgpu.session import Session, attach
+from pytest_tfgpu.session import Session
 
-_UNMET = pytest.StashKey[dict[str, str]]()
-
-
-def build(mark: pytest.Mark) -> Requirement:
-    """Return the requirement that a mark stands for.
-
-    Raises TypeError or ValueError where its arguments are wrong.
-    """
-    return BY_NAME[mark.name](*mark.args, **mark.kwargs)
+if TYPE_CHECKING:
+    from pytest_tfgpu.features.gate import Gate
 
 
 class Gating:
-    """Looks for requirements while pytest collects, and sets up the gate where there is one."""
+    """Checks the arguments of requirement markers, and sets up the gate where there is one."""
 
     def __init__(self, config: pytest.Config, session: Session) -> None:
         self._config = config
         self._session = session
         self._gate: Gate | None = None
-        self._sound: set[int] = set()
-        self._kept: list[pytest.Mark] = []
 
     @pytest.hookimpl(wrapper=True)
     def pytest_make_collect_report(
@@ -50,82 +38,22 @@ class Gating:
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         if self._gate is None and any(mark.name in BY_NAME for item in items for mark in item.own_markers):
-            self._open_gate()
+            self._open()
 
     def _errors(
         self, collector: pytest.Collector, nodes: Iterable[pytest.Item | pytest.Collector]
     ) -> Iterable[str]:
         for node in (collector, *nodes):
             for mark in node.own_markers:
-                if mark.name in BY_NAME and id(mark) not in self._sound:
-                    self._open_gate()
-                    try:
-                        requirement = build(mark)
-                        self._gate_known(requirement)
-                    except (TypeError, ValueError) as error:
-                        yield _error_text(node, mark, error)
-                    else:
-                        self._sound.add(id(mark))
-                        self._kept.append(mark)
+                if mark.name in BY_NAME:
+                    error = self._open().fault(node, mark)
+                    if error is not None:
+                        yield error
 
-    def _open_gate(self) -> None:
+    def _open(self) -> Gate:
         if self._gate is None:
+            from pytest_tfgpu.features.gate import Gate
+
             self._gate = Gate(self._config, self._session)
             self._config.pluginmanager.register(self._gate, "tfgpu-gate")
-
-    def _gate_known(self, requirement: Requirement) -> None:
-        assert self._gate is not None
-        self._gate.machine.expect(requirement)
-
-
-def _error_text(node: pytest.Item | pytest.Collector, mark: pytest.Mark, error: Exception) -> str:
-    path, line, written = locate(node, mark)
-    where = path if line is None else f"{path}:{line}"
-    return f"{where}: wrong arguments of a marker: {written}\n{mark.name}: {error}"
-
-
-class Gate:
-    """Asks the requirements of each test before its fixtures are set up."""
-
-    def __init__(self, config: pytest.Config, session: Session) -> None:
-        self._session = session
-        self.machine = LocalMachine(config, session)
-        self._answers: dict[str, tuple[Requirement, str | None]] = {}
-
-    def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        for mark in item.iter_markers():
-            if mark.name in BY_NAME:
-                requirement, found = self._ask(mark)
-                if found is not None:
-                    item.stash[_UNMET] = {
-                        "requirement": mark.name, "required": requirement.required, "found": found
-                    }  # fmt: skip
-                    turn_away(as_called(mark), found, strict=self._session.settings.strict)
-
-    def _ask(self, mark: pytest.Mark) -> tuple[Requirement, str | None]:
-        key = as_called(mark)
-        if key not in self._answers:
-            try:
-                requirement = build(mark)
-            except (TypeError, ValueError) as error:
-                pytest.fail(f"wrong arguments of a marker: {key}: {error}", pytrace=False)
-            self._answers[key] = requirement, requirement.found(self.machine)
-        return self._answers[key]
-
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[Any]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        report = yield
-        unmet = item.stash.get(_UNMET, None)
-        if unmet is not None and call.when == "setup":
-            attach(report, skip=unmet)
-        return report
-
-
-def turn_away(written: str, found: str, *, strict: bool) -> None:
-    """Skip the running test, or fail it if `strict`, and say what was required and what was found."""
-    reason = f"{written}: found {found}"
-    if strict:
-        pytest.fail(f"{reason} (--tfgpu-strict)", pytrace=False)
-    _compat.skip_at_item(reason)
+        return self._gate

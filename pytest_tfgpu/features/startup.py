@@ -19,13 +19,9 @@ if TYPE_CHECKING:
 _NO_TESTS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test", "cacheshow")
 
 
-def wanted(config: pytest.Config, session: Session) -> bool:
-    """Tell whether this process runs a preflight: asked for, not an xdist worker, and tests are going to run."""
-    return (
-        session.settings.preflight
-        and session.worker is None
-        and not any(config.getoption(option, None) for option in _NO_TESTS)
-    )
+def wanted(config: pytest.Config) -> bool:
+    """Tell whether tests are going to run; options that only show something need no preflight."""
+    return not any(config.getoption(option, None) for option in _NO_TESTS)
 
 
 class Startup:

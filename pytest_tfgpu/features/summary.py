@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfgpu import _compat
-from pytest_tfgpu.features.delivery import deliver, targets_of
 from pytest_tfgpu.features.recorder import Collected, Recorder
 from pytest_tfgpu.nesting import own_environment
 from pytest_tfgpu.session import ENDED, Session
@@ -31,7 +30,11 @@ class Summary:
         self._config = config
         self._session = session
         self._environment = own_environment()
-        self._targets = targets_of(config, session, self._environment)
+        self._targets: list[tuple[Target, Reporter]] = []
+        if session.settings.report or self._environment.get("GITHUB_ACTIONS") == "true":
+            from pytest_tfgpu.features.delivery import targets_of
+
+            self._targets = targets_of(config, session, self._environment)
         self._began = time.time()
         self._lines: list[str] = []
         self._commands: list[str] = []
@@ -54,6 +57,8 @@ class Summary:
             self._say(terminal)
 
     def _write(self, report: Report, target: Target, reporter: Reporter) -> None:
+        from pytest_tfgpu.features.delivery import deliver
+
         try:
             said, commands = deliver(report, target, reporter, self._config.rootpath, self._environment)
         except OSError as error:

@@ -35,12 +35,14 @@ def register(config: pytest.Config, session: Session, handed: Mapping[str, Any] 
         _join(config, session, handed)
         return
     _check_names(config, session)
-    from pytest_tfgpu.features import startup
     from pytest_tfgpu.features.summary import Summary
 
     manager.register(Summary(config, session), "tfgpu-summary")
-    if startup.wanted(config, session):
-        manager.register(startup.Startup(config, session), "tfgpu-startup")
+    if session.settings.preflight:
+        from pytest_tfgpu.features.startup import Startup, wanted
+
+        if wanted(config):
+            manager.register(Startup(config, session), "tfgpu-startup")
 
 
 def _join(config: pytest.Config, session: Session, handed: Mapping[str, Any]) -> None:

@@ -1,0 +1,85 @@
+"""The gate: tests whose requirements this machine doesn't meet are skipped, with what was found and required."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from pytest_tfgpu import _compat
+from pytest_tfgpu.features.machine import LocalMachine
+from pytest_tfgpu.features.marker_source import as_called, locate
+from pytest_tfgpu.markers import BY_NAME
+from pytest_tfgpu.requirements import Requirement
+from pytest_tfgpu.session import Session, attach
+
+_UNMET = pytest.StashKey[dict[str, str]]()
+
+
+def build(mark: pytest.Mark) -> Requirement:
+    """Return the requirement that a mark stands for.
+
+    Raises TypeError or ValueError where its arguments are wrong.
+    """
+    return BY_NAME[mark.name](*mark.args, **mark.kwargs)
+
+
+class Gate:
+    """Asks the requirements of each test before its fixtures are set up."""
+
+    def __init__(self, config: pytest.Config, session: Session) -> None:
+        self._session = session
+        self._machine = LocalMachine(config, session)
+        self._answers: dict[str, tuple[Requirement, str | None]] = {}
+        self._sound: dict[int, pytest.Mark] = {}
+
+    def fault(self, node: pytest.Item | pytest.Collector, mark: pytest.Mark) -> str | None:
+        """Return what is wrong with the arguments of a marker, and where it stands; None where they are fine."""
+        if id(mark) not in self._sound:
+            try:
+                self._machine.expect(build(mark))
+            except (TypeError, ValueError) as error:
+                path, line, written = locate(node, mark)
+                where = path if line is None else f"{path}:{line}"
+                return f"{where}: wrong arguments of a marker: {written}\n{mark.name}: {error}"
+            self._sound[id(mark)] = mark
+        return None
+
+    def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        for mark in item.iter_markers():
+            if mark.name in BY_NAME:
+                requirement, found = self._ask(mark)
+                if found is not None:
+                    item.stash[_UNMET] = {
+                        "requirement": mark.name, "required": requirement.required, "found": found
+                    }  # fmt: skip
+                    turn_away(as_called(mark), found, strict=self._session.settings.strict)
+
+    def _ask(self, mark: pytest.Mark) -> tuple[Requirement, str | None]:
+        key = as_called(mark)
+        if key not in self._answers:
+            try:
+                requirement = build(mark)
+            except (TypeError, ValueError) as error:
+                pytest.fail(f"wrong arguments of a marker: {key}: {error}", pytrace=False)
+            self._answers[key] = requirement, requirement.found(self._machine)
+        return self._answers[key]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        unmet = item.stash.get(_UNMET, None)
+        if unmet is not None and call.when == "setup":
+            attach(report, skip=unmet)
+        return report
+
+
+def turn_away(written: str, found: str, *, strict: bool) -> None:
+    """Skip the running test, or fail it if `strict`, and say what was required and what was found."""
+    reason = f"{written}: found {found}"
+    if strict:
+        pytest.fail(f"{reason} (--tfgpu-strict)", pytrace=False)
+    _compat.skip_at_item(reason)
