@@ -246,7 +246,7 @@ def fixtures_page() -> str:
         if name.startswith("_"):
             continue
         is_property = isinstance(member, property)
-        function = member.fget if isinstance(member, property) else member
+        function: Any = member.fget if isinstance(member, property) else member
         head = name if is_property else f"{name}{signature(function, method=True)}"
         members += [f"### `tfgpu.{head}`", prose(function.__doc__)]
     blocks = []
