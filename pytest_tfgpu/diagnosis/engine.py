@@ -23,6 +23,9 @@ _CLOSE = 0.9
 """A rival that reaches this part of the best score leaves the matter open."""
 _QUOTES = 4
 _ALTERNATIVES = 4
+_PYTHONS_OWN = frozenset(
+    ("ValueError", "TypeError", "KeyError", "IndexError", "AttributeError", "NameError", "ZeroDivisionError")
+)
 _ORDINARY = ("AssertionError", "Failed", "Skipped", "XFailed", "KeyboardInterrupt", "SystemExit")
 
 
@@ -32,6 +35,8 @@ class Match:
 
     signature: Signature
     quotes: tuple[EvidenceLine, ...]
+    only_in_log: bool = False
+    """Whether its text stands in the log and in no exception."""
 
     @property
     def role(self) -> Role:
@@ -121,9 +126,15 @@ def _is_ordinary(case: Case) -> bool:
     return bool(chain) and chain[0].name in _ORDINARY and not any(link.status for link in chain)
 
 
+def _is_unrelated(case: Case) -> bool:
+    """Whether the exception is Python's own, of a kind that the GPU never raises: then the log doesn't explain it."""
+    chain = case.evidence.chain
+    return bool(chain) and all(link.name in _PYTHONS_OWN for link in chain)
+
+
 def _weigh(case: Case, cause: Cause) -> Candidate | None:
     matches = _matches(case, cause, ("root", "follows"))
-    if not matches:
+    if not matches or (_is_unrelated(case) and all(match.only_in_log for match in matches)):
         return None
     matches += _matches(case, cause, ("confirms", "excludes"))
     signs = sorted((m.signature.strength for m in matches if m.role in ("root", "follows")), reverse=True)
@@ -150,10 +161,12 @@ def _match(case: Case, signature: Signature) -> Match | None:
     if not _fits_structure(case, signature):
         return None
     quotes: list[EvidenceLine] = []
+    only_in_log = False
     for templates in filter(None, (signature.text, signature.also)):
         quote = _find(case, templates, signature.where)
         if quote is None:
             return None
+        only_in_log |= quote.origin != "exception"
         quotes.append(quote)
     for name in signature.needs:
         reading = read(case, name)
@@ -163,7 +176,7 @@ def _match(case: Case, signature: Signature) -> Match | None:
             quotes.append(reading.quote)
     if any(read(case, name) for name in signature.unless):
         return None
-    return Match(signature, tuple(quotes))
+    return Match(signature, tuple(quotes), only_in_log)
 
 
 def _fits_structure(case: Case, signature: Signature) -> bool:

@@ -59,10 +59,12 @@ NO_ALGORITHM = ("No algorithm worked!", "No algorithm without scratch worked!")
 
 CUDNN_LAUNCH = (
     "cuDNN launch failure",
-    "cuDNN Backward {Data|Filter} function launch failure",
     "dnn {PoolForward|PoolBackward} launch failed",
 )
 """cuDNN was started and an operation failed in it."""
+
+CUDNN_BACKWARD = ("cuDNN Backward {Data|Filter} function launch failure",)
+"""The backward pass failed (1.x to 2.5): it needs the most work space."""
 
 CUDNN_RNN = ("Failed to call {ThenRnnForward|ThenRnnBackward|DoRnnForward|DoRnnBackward}",)
 """cuDNN was started and a recurrent layer failed in it; mostly for want of memory."""

@@ -39,9 +39,10 @@ _PINNED = Probe(
     flags=re.IGNORECASE,
 )
 _WANTS_GPU = re.compile(
-    r"cuInit|cudaGetDevice|CUDA driver|no CUDA-capable|CudnnRNN|Nccl|for platform CUDA|StreamExecutor for CUDA|"
-    r"no supported devices|[Nn]o GPU|device type CPU|NHWC|GPU (?:device )?(?:was |is )?not found|dynamic library|"
-    r"shared object|DLL load failed|No OpKernel|libcu|is_gpu_available"
+    r"cuda|cudnn|cublas|cuinit|\bnccl|\bdnn\b|\bblas\b|libcu|\.dll\b|DLL load failed|shared object|dynamic library|"
+    r"no GPU|GPU (?:device )?(?:was |is )?not found|device type CPU|NHWC|No OpKernel|no supported devices|"
+    r"convolution algorithm|is_gpu_available|StreamExecutor",
+    re.IGNORECASE,
 )
 _EXCLUSIVE = Probe(
     r"E\. (?:Process|Thread)|Exclusive_(?:Process|Thread)", "e. process", "e. thread", "exclusive_"

@@ -30,6 +30,7 @@ CAUSE = Cause(
                 "Could not find {'|}{cudart64|cublas64|cufft64|curand64|cusolver64|cusparse64}{w}",
                 "Couldn't open CUDA library {libcublas|libcufft|libcurand|libcudart}{w}",
             ),
+            needs=("gpu-wanted",),
             weight=0.88,
         ),
         Signature("follows", ("DLL load failed",), also=("native TensorFlow runtime",), weight=0.5),

@@ -44,6 +44,7 @@ CAUSE = Cause(
         Signature("follows", ("Error loading CUDA libraries",), weight=0.25),
         Signature("follows", ("invalid device function",), weight=0.35),
         Signature("confirms", needs=("cuda-unlike-build",), weight=0.3),
+        Signature("follows", texts.CUDNN_BACKWARD, weight=0.42),
         Signature("follows", texts.CUDNN_RNN, weight=0.3),
         Signature("root", ("Could not load symbol {cu|nv|cublas|cudnn}{w}",), weight=0.78),
         Signature("excludes", needs=("fault-printed",), weight=0.7),

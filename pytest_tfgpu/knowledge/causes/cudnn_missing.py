@@ -26,6 +26,7 @@ CAUSE = Cause(
                 "Unable to load cuDNN DSO",
                 "Failed to load libcudnn",
             ),
+            needs=("gpu-wanted",),
             weight=0.9,
         ),
         Signature(

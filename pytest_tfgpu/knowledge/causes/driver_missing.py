@@ -33,6 +33,7 @@ CAUSE = Cause(
         Signature(
             "root",
             ("libcuda.so.1: cannot open shared object file", "Could not find 'nvcuda.dll'"),
+            needs=("gpu-wanted",),
             weight=0.88,
         ),
         Signature(

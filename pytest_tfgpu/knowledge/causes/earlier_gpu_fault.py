@@ -15,6 +15,7 @@ _ANY = (
     *texts.NO_CUBLAS,
     *texts.CUDNN_LAUNCH,
     *texts.CUDNN_RNN,
+    *texts.CUDNN_BACKWARD,
     "CUDA_ERROR_",
     "CUDNN_STATUS_",
     "CUBLAS_STATUS_",

@@ -29,7 +29,14 @@ CAUSE = Cause(
         Signature("follows", texts.CUDNN_LAUNCH, weight=0.3),
         Signature("confirms", needs=("allocator-full",), weight=0.75),
         Signature("confirms", needs=("request-beyond-limit",), weight=0.8),
-        Signature("follows", texts.CUDNN_RNN, weight=0.5),
+        Signature(
+            "follows",
+            (*texts.CUDNN_LAUNCH, *texts.CUDNN_BACKWARD),
+            needs=("text:this is not a failure",),
+            weight=0.58,
+        ),
+        Signature("follows", texts.CUDNN_BACKWARD, weight=0.55),
+        Signature("follows", texts.CUDNN_RNN, unless=("text:EXECUTION_FAILED",), weight=0.5),
         Signature(
             "root",
             ("Ran out of memory trying to allocate",),

@@ -31,6 +31,7 @@ CAUSE = Cause(
                 "JIT compilation failed",
                 *texts.CUDNN_LAUNCH,
                 *texts.CUDNN_RNN,
+                *texts.CUDNN_BACKWARD,
                 *texts.NO_ALGORITHM,
             ),
             needs=("gpu-newer-than-cuda",),
