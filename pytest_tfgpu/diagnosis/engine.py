@@ -12,7 +12,7 @@ from pytest_tfgpu.model import Confidence, Diagnosis, EvidenceLine, Facts, Help
 
 if TYPE_CHECKING:
     from pytest_tfgpu.diagnosis.evidence import Evidence
-    from pytest_tfgpu.knowledge.catalog import Catalog
+    from pytest_tfgpu.knowledge.catalog import Catalog, Keyed
     from pytest_tfgpu.knowledge.schema import Cause, Role, Signature
 
 FLOOR = 0.2
@@ -111,9 +111,8 @@ def _default(catalog: Catalog | None) -> Catalog:
 def _rank(case: Case, catalog: Catalog) -> list[Candidate]:
     if _is_ordinary(case):
         return []
-    found = [
-        candidate for cause in catalog if (candidate := _weigh(case, cause)) and candidate.score >= FLOOR
-    ]
+    weighed = (_weigh(case, *entry) for entry in catalog.entries)
+    found = [candidate for candidate in weighed if candidate and candidate.score >= FLOOR]
     found.sort(key=lambda candidate: (-candidate.score, candidate.cause.id))
     if found and found[0].cause.category == "not-gpu":
         return [candidate for candidate in found if candidate.cause.category == "not-gpu"]
@@ -132,11 +131,13 @@ def _is_unrelated(case: Case) -> bool:
     return bool(chain) and all(link.name in _PYTHONS_OWN for link in chain)
 
 
-def _weigh(case: Case, cause: Cause) -> Candidate | None:
-    matches = _matches(case, cause, ("root", "follows"))
+def _weigh(
+    case: Case, cause: Cause, showing: tuple[Keyed, ...], speaking: tuple[Keyed, ...]
+) -> Candidate | None:
+    matches = _matches(case, showing)
     if not matches or (_is_unrelated(case) and all(match.only_in_log for match in matches)):
         return None
-    matches += _matches(case, cause, ("confirms", "excludes"))
+    matches += _matches(case, speaking)
     signs = sorted((m.signature.strength for m in matches if m.role in ("root", "follows")), reverse=True)
     score = signs[0]
     for strength in signs[1:]:
@@ -150,10 +151,14 @@ def _weigh(case: Case, cause: Cause) -> Candidate | None:
     return Candidate(cause, score, tuple(matches))
 
 
-def _matches(case: Case, cause: Cause, roles: tuple[Role, ...]) -> list[Match]:
-    """Return the signatures of these roles that fit."""
-    wanted = (signature for signature in cause.signatures if signature.role in roles)
-    return [match for signature in wanted if (match := _match(case, signature))]
+def _matches(case: Case, signatures: tuple[Keyed, ...]) -> list[Match]:
+    """Return those that fit. Most are turned down by a look at the words of the texts."""
+    words = case.words
+    return [
+        match
+        for signature, wanted in signatures
+        if not (wanted and wanted.isdisjoint(words)) and (match := _match(case, signature))
+    ]
 
 
 def _match(case: Case, signature: Signature) -> Match | None:
@@ -194,8 +199,6 @@ def _fits_structure(case: Case, signature: Signature) -> bool:
 
 
 def _find(case: Case, templates: tuple[str, ...], where: str) -> EvidenceLine | None:
-    if not patterns.possible(templates, case.words):
-        return None
     if where != "log":
         for template in templates:
             span = patterns.find(template, case.message)

@@ -6,16 +6,20 @@ import importlib
 import pkgutil
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from typing import get_args
 
 from pytest_tfgpu.knowledge import patterns
-from pytest_tfgpu.knowledge.schema import WEIGHTS, Cause
+from pytest_tfgpu.knowledge.schema import WEIGHTS, Cause, Signature
 from pytest_tfgpu.model import Category
 
 BUILT_IN = "pytest-tfgpu"
 
 _ID = re.compile(r"[a-z][a-z0-9]{0,39}(?:-[a-z0-9]{1,40}){0,7}")
+
+
+Keyed = tuple[Signature, frozenset[bytes]]
+"""A signature with words of which any text that it fits holds one; none: any text may fit."""
 
 
 class CatalogError(ValueError):
@@ -59,6 +63,11 @@ class Catalog:
                 raise CatalogError(f"{provider}: expected a sequence of causes") from None
         return Catalog(pairs)
 
+    @cached_property
+    def entries(self) -> tuple[tuple[Cause, tuple[Keyed, ...], tuple[Keyed, ...]], ...]:
+        """Each cause with the signatures that show it (roots and consequences) and those that speak for or against it."""
+        return tuple((cause, _keyed(cause, shows=True), _keyed(cause, shows=False)) for cause in self)
+
     def _add(self, provider: str, cause: Cause) -> None:
         fault = _fault(cause, templates=provider != BUILT_IN)
         if fault:
@@ -68,6 +77,14 @@ class Catalog:
             raise CatalogError(f"cause {cause.id!r} is provided twice, by {other} and by {provider}")
         self._causes[cause.id] = cause
         self._providers[cause.id] = provider
+
+
+def _keyed(cause: Cause, *, shows: bool) -> tuple[Keyed, ...]:
+    return tuple(
+        (signature, patterns.keys(signature.text) if signature.text else frozenset())
+        for signature in cause.signatures
+        if (signature.role in ("root", "follows")) is shows
+    )
 
 
 @cache

@@ -45,6 +45,9 @@ _JAX = Probe(
     "pjrt",
     "xla_bridge",
 )
+_PATH_ALONE = re.compile(
+    r"(?:[\w.]{1,120}: )?(?:[A-Za-z]:)?(?:\.{0,2}[/\\][\w.@ ~+-]{1,100}){2,20}\s{0,4}(?:\n\s{0,8}\[\[|$)"
+)
 _MANY = 500
 
 
@@ -149,6 +152,12 @@ def _variable(case: Case, argument: str) -> Reading | None:
     return Reading(f"{name} is {value}.", EvidenceLine(f"{name}={value}", "facts"))
 
 
+def _path_alone(case: Case, _: str) -> Reading | None:
+    """Whether the message is the path of a file and little else, as TensorFlow 1.x reports refused files."""
+    found = _PATH_ALONE.match(case.evidence.message)
+    return Reading() if found and "alloc" not in case.lower else NO
+
+
 def _text(case: Case, argument: str) -> Reading | None:
     """Whether the text of the argument stands in the message or the log, as it is written."""
     return Reading() if argument in case.raw else NO
@@ -172,5 +181,6 @@ READINGS: dict[str, Function] = {
     "memory-growth": _growth,
     "variable": _variable,
     "message": _has_exception,
+    "path-alone": _path_alone,
     "text": _text,
 }

@@ -27,6 +27,7 @@ CAUSE = Cause(
             unless=("allocation",),
             weight=0.85,
         ),
+        Signature("root", needs=("path-alone",), status=("RESOURCE_EXHAUSTED",), weight=0.7),
     ),
     help=(
         Help("Free space on the volume that the message names, or write somewhere else (pytest --basetemp)."),

@@ -32,6 +32,11 @@ CAUSE = Cause(
             unless=("driver-halves-differ",),
             weight=0.55,
         ),
+        Signature(
+            "root",
+            ("{failed|Failed} call to {cuDevicePrimaryCtxRetain|cuCtxCreate}: CUDA_ERROR_UNKNOWN",),
+            weight=0.6,
+        ),
         Signature("follows", ("failed call to cuInit",), needs=("gpu-wanted",), weight=0.3),
         Signature("follows", ("could not retrieve CUDA device count",), weight=0.4),
         Signature("confirms", needs=("driver-halves-agree",), weight=0.5),

@@ -31,6 +31,7 @@ CAUSE = Cause(
                 "cudaSetDevice() on GPU:{#} failed. Status: out of memory",
                 "implicit initialization on GPU:{#} failed. Status: out of memory",
                 "failed initializing StreamExecutor for CUDA device ordinal {#}: {}OUT_OF_MEMORY",
+                "Bad StatusOr access: {}OUT_OF_MEMORY",
                 "Failed to get memory allocator for TF GPU",
                 "Failed to allocate scratch buffer for device",
                 "executor is in invalid state: {}OUT_OF_MEMORY",

@@ -11,6 +11,7 @@ CAUSE = Cause(
     signatures=(
         Signature("root", ("Too many open files",), weight=0.93),
         Signature("root", ("EMFILE", "ENFILE"), where="message", weight=0.9),
+        Signature("root", needs=("path-alone",), status=("RESOURCE_EXHAUSTED",), weight=0.7),
     ),
     help=(
         Help("Raise the limit (ulimit -n) or read fewer files at a time (cycle_length of interleave)."),
