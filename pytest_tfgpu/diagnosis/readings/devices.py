@@ -38,12 +38,31 @@ _PINNED = Probe(
     "unknown device",
     flags=re.IGNORECASE,
 )
-_WANTS_GPU = re.compile(
-    r"cuda|cudnn|cublas|cuinit|\bnccl|\bdnn\b|\bblas\b|libcu|\.dll\b|DLL load failed|shared object|dynamic library|"
-    r"no GPU|GPU (?:device )?(?:was |is )?not found|device type CPU|NHWC|No OpKernel|no supported devices|"
-    r"convolution algorithm|is_gpu_available|StreamExecutor",
-    re.IGNORECASE,
+_GPU_TEXTS = (
+    "cuda",
+    "cudnn",
+    "cublas",
+    "cuinit",
+    "nccl",
+    "libcu",
+    ".dll",
+    "dll load failed",
+    "shared object",
+    "dynamic library",
+    "no gpu",
+    "gpu device not found",
+    "gpu not found",
+    "gpu is not found",
+    "gpu was not found",
+    "device type cpu",
+    "nhwc",
+    "no opkernel",
+    "no supported devices",
+    "convolution algorithm",
+    "is_gpu_available",
+    "streamexecutor",
 )
+_GPU_WORDS = frozenset((b"dnn", b"blas"))
 _EXCLUSIVE = Probe(
     r"E\. (?:Process|Thread)|Exclusive_(?:Process|Thread)", "e. process", "e. thread", "exclusive_"
 )
@@ -113,9 +132,11 @@ def _gpu_wanted(case: Case, _: str) -> Reading | None:
     """
     if not any(link.message.strip() for link in case.evidence.chain):
         return Reading()
-    if _pinned(case, "") or _no_gpu_listed(case, "") or _WANTS_GPU.search(case.evidence.message):
+    if _pinned(case, "") or _no_gpu_listed(case, ""):
         return Reading()
-    return NO
+    message = case.message
+    named = not _GPU_WORDS.isdisjoint(message.words) or any(sign in message.lower for sign in _GPU_TEXTS)
+    return Reading() if named else NO
 
 
 def _gpu_present(case: Case, _: str) -> Reading | None:
