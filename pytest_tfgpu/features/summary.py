@@ -151,11 +151,11 @@ class Summary:
 
 
 def _by_cause(diagnoses: tuple[TestDiagnosis, ...]) -> tuple[CauseCount, ...]:
-    """Group diagnoses by cause, the most frequent first."""
+    """Group the tests by the cause of their failure, the most frequent first; subtests count as their test."""
     from pytest_tfgpu.model import CauseCount
 
-    nodeids: dict[str, list[str]] = {}
+    nodeids: dict[str, dict[str, None]] = {}
     for diagnosis in diagnoses:
-        nodeids.setdefault(diagnosis.cause, []).append(diagnosis.nodeid)
-    counts = [CauseCount(cause, len(ids), tuple(dict.fromkeys(ids))) for cause, ids in nodeids.items()]
+        nodeids.setdefault(diagnosis.cause, {})[diagnosis.nodeid] = None
+    counts = [CauseCount(cause, len(ids), tuple(ids)) for cause, ids in nodeids.items()]
     return tuple(sorted(counts, key=lambda count: -count.count))
