@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -49,6 +50,13 @@ def built_for() -> tuple[str, str]:
     text = Path(spec.origin).with_name("python").joinpath("platform", "build_info.py").read_text()
     versions = dict(re.findall(r"\('(cuda_version|cudnn_version)', '([\d.]+)'\)", text))
     return versions["cuda_version"], versions["cudnn_version"]
+
+
+@functools.cache
+def tensorflow_version() -> tuple[int, int]:
+    """Return the installed TensorFlow's version, as in `(2, 21)`."""
+    major, minor = importlib.metadata.version("tensorflow").split(".")[:2]
+    return int(major), int(minor)
 
 
 @dataclass(frozen=True)

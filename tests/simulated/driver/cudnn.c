@@ -5,7 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NOT_SUPPORTED_GRAPH = 3001, NOT_SUPPORTED_TYPE = 3003, BAD_PARAM = 2000, CUDNN_EXECUTION_FAILED = 5000 };
+/* Statuses of cuDNN 9; those of cuDNN 8 have other numbers and fewer shades. */
+enum { CUDNN_NOT_INITIALIZED = 1001, BAD_PARAM = 2000, NOT_SUPPORTED_GRAPH = 3001, NOT_SUPPORTED_TYPE = 3003, CUDNN_EXECUTION_FAILED = 5000 };
 
 /* Attribute types, descriptor types and attributes that matter, by the numbers of the interface. */
 enum { TYPE_INT64 = 3, TYPE_DESCRIPTOR = 15 };
@@ -40,12 +41,13 @@ enum {
 
 static __thread char last_message[256];
 
+static bool is_version_8(void) { return the_machine()->cudnn < 90000; }
+
 static int failed(int code) {
+    if (is_version_8() && code >= 1000) code = (int[]){0, 1, 3, 9, 4, 8}[code / 1000];
     snprintf(last_message, sizeof last_message, "the simulated cuDNN returned %d", code);
     return code;
 }
-
-static bool is_version_8(void) { return the_machine()->cudnn < 90000; }
 
 /* ------------------------------------------------------------------------------------------- handle and errors */
 
@@ -67,7 +69,7 @@ API int cudnnCreate(struct cudnn **handle) {
     void *reserve;
     *handle = NULL; /* where it fails TensorFlow looks at the handle */
     ENTER_CUDNN();
-    if (memory_for_library(&reserve) != SUCCESS) return failed(is_version_8() ? 1 : 1001); /* not initialized */
+    if (memory_for_library(&reserve) != SUCCESS) return failed(CUDNN_NOT_INITIALIZED);
     *handle = calloc(1, sizeof **handle);
     (*handle)->reserve = reserve;
     return SUCCESS;

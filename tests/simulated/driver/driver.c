@@ -457,7 +457,8 @@ API int cuModuleLoadDataEx(struct module **module, const void *image, unsigned o
     (void)options, (void)keys, (void)values;
     ENTER_CONTEXT();
     *module = calloc(1, sizeof **module);
-    if (strncmp(image, "//", 2) == 0 || strncmp(image, ".version", 8) == 0) (*module)->ptx = strdup(image);
+    const char *text = (const char *)image + strspn(image, " \n");
+    if (strncmp(text, "//", 2) == 0 || strncmp(text, ".version", 8) == 0) (*module)->ptx = strdup(text);
     return SUCCESS;
 }
 

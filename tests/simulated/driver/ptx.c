@@ -196,8 +196,8 @@ static void declare_registers(struct decoder *d, const char *text) {
 static bool decode_statement(struct decoder *d, char *text) {
     for (;;) {
         text += strspn(text, " \t\n{}");
-        char *colon = strchr(text, ':');
-        if (colon == NULL || (*text != '$' && *text != '_')) break;
+        char *colon = text + strspn(text, "$_0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ");
+        if (*colon != ':') break;
         snprintf(d->label[d->labels].name, 32, "%.*s", (int)(colon - text), text);
         d->label[d->labels++].where = d->program->count;
         if (d->labels == 256) return false;
