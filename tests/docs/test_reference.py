@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from pytest_tfgpu.cli import main
 from pytest_tfgpu.knowledge.catalog import builtin_causes
+from pytest_tfgpu.session import ENDED
 from pytest_tfgpu.settings import SETTINGS
 
 from .pages import ROOT, Page
@@ -57,6 +60,14 @@ def test_page_of_a_cause(cause: str) -> None:
         "Look-alikes",
     ]
     assert f"{cause}.md" in Page(REFERENCE / "causes" / "index.md").links
+
+
+def test_exit_statuses_are_those_of_the_code() -> None:
+    """The page of the exit statuses lists the plugin's own, and those of the command."""
+    rows = re.findall(r"^\| ([\d, ]+) \|", (REFERENCE / "exit-statuses.md").read_text("utf-8"), re.M)
+    statuses = [int(number) for row in rows for number in row.split(",")]
+    command = [0, 1, 2, main.DEFECT, main.INTERRUPTED, main.BROKEN_PIPE]
+    assert statuses == [*ENDED, *command]
 
 
 def test_every_setting_is_in_the_table() -> None:
