@@ -97,8 +97,10 @@ class Summary:
         report = self._report or self._build(None)
         width = _compat.terminal_width(self._config)
         terminal.section("tfgpu summary")
-        for line in causes_lines(report, width) + skips_lines(report, width) + self._lines:
-            terminal.write_line(line)
+        parts = (causes_lines(report, width), skips_lines(report, width), self._lines)
+        for number, part in enumerate(part for part in parts if part):
+            for line in ([""] if number else []) + part:
+                terminal.write_line(line)
 
     def _collected(self) -> Collected:
         """Gather what the reports carry: those that were recorded, else those that pytest's terminal keeps."""
