@@ -78,14 +78,15 @@ def diagnose(
     if not candidates:
         return None
     best, *rest = candidates
+    certainty = confidence(candidates)
     return Diagnosis(
         cause=best.cause.id,
         category=best.cause.category,
-        confidence=confidence(candidates),
+        confidence=certainty,
         summary=best.cause.summary,
         evidence=_quotes(best),
         note=_note(case, best.cause),
-        help=_help(case, best.cause),
+        help=_help(case, best.cause, certainty),
         alternatives=tuple(other.cause.id for other in rest[:_ALTERNATIVES]),
     )
 
@@ -240,9 +241,10 @@ def _note(case: Case, cause: Cause) -> str | None:
     return " ".join(dict.fromkeys(sentences)) or None
 
 
-def _help(case: Case, cause: Cause) -> tuple[Help, ...]:
+def _help(case: Case, cause: Cause, certainty: Confidence) -> tuple[Help, ...]:
+    """Return the advice that the facts allow; where the cause is only possible, none of it is sure."""
     return tuple(
-        Help(help.text, help.sure)
+        Help(help.text, help.sure and certainty != "possible")
         for help in cause.help
         if all(read(case, name) for name in help.needs) and not any(read(case, name) for name in help.unless)
     )

@@ -140,6 +140,13 @@ class TestWeighing:
         assert diagnosis is not None
         assert [(help.text, help.sure) for help in diagnosis.help] == [("Elsewhere.", False)]
 
+    def test_help_for_a_mere_possibility_is_worth_a_try(self) -> None:
+        """Where the cause itself isn't sure, no advice is."""
+        cause = made(Signature("follows", ("alpha",), weight=0.5), help=(Help("Do it."),))
+        diagnosis = engine.diagnose(from_text("InternalError", "alpha"), None, Catalog([("test", cause)]))
+        assert diagnosis is not None
+        assert (diagnosis.confidence, diagnosis.help[0].sure) == ("possible", False)
+
 
 class TestSilence:
     """Silence beats a wrong word."""

@@ -74,6 +74,8 @@ class Memory:
     total: int | None = None
     free_now: int | None = None
     """Free on the GPU when it failed."""
+    free_printed: bool = False
+    """Whether `free_now` was printed at the failure; facts may be older than that."""
     free_start: int | None = None
     """Free on the GPU, or granted to TensorFlow, at the start."""
     limit: int | None = None
@@ -120,7 +122,7 @@ def _gather(case: Case) -> Memory:
     if total is None:
         free, total = _pair(_FREE_ASYNC, case)
     if free is not None:
-        memory.free_now, memory.total = free, memory.total or total
+        memory.free_now, memory.total, memory.free_printed = free, memory.total or total, True
     row = _SMI.search(case)
     if row and memory.total is None:
         memory.total = int(row[2]) * MIB
@@ -167,10 +169,11 @@ def _free_low(case: Case, _: str) -> Reading | None:
 
 
 def _free_much(case: Case, _: str) -> Reading | None:
-    """Whether much GPU memory is free."""
+    """Whether much GPU memory was free when it failed, by a figure that was printed then."""
     memory = figures(case)
     if (
-        memory.free_now is None
+        not memory.free_printed
+        or memory.free_now is None
         or memory.total is None
         or memory.free_now < max(0.15 * memory.total, 1024 * MIB)
     ):

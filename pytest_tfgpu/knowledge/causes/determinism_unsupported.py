@@ -58,7 +58,6 @@ CAUSE = Cause(
     "for random operations without a seed, on any device.",
     distinction="The text names determinism; without the switch the same operation runs.",
     confirmation="Run the test with the switch off.",
-    remedy="Replace the operation, run it on the CPU, or don't ask for determinism in this test (the fixture "
-    "deterministic_ops sets it for one test).",
+    remedy="Replace the operation, run it on the CPU, or don't ask for determinism in this test.",
     references=("https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism",),
 )

@@ -52,7 +52,7 @@ CAUSE = Cause(
         Signature("follows", (*texts.FAULT, "Error recording CUDA event"), weight=0.4),
         Signature("follows", ("Failed setting context", "failed to set stream for cuBLAS"), weight=0.4),
     ),
-    notes=("fault-earlier", "fault-printed"),
+    notes=("fault-earlier",),
     help=(
         Help("Look at the first GPU error of this process; this test may be fine."),
         Help("Run this test alone, or in a process of its own, to see its own verdict.", sure=False),
@@ -75,7 +75,6 @@ CAUSE = Cause(
     'handle"; "stream did not block host until done; was already in an error state".',
     distinction="The first fault of the process is gpu-fault. Advice about memory doesn't apply to what follows.",
     confirmation="The test passes alone.",
-    remedy="Remove the cause of the first fault. Workers can be restarted after a fault, so that the others aren't "
-    "hit.",
+    remedy="Remove the cause of the first fault. Run tests that provoke faults in a process of their own.",
     references=("https://docs.nvidia.com/cuda/cuda-runtime-api/group__CUDART__TYPES.html",),
 )

@@ -76,8 +76,7 @@ CAUSE = Cause(
     notes=("gpu-memory-low", "gpu-memory-preallocated"),
     help=(
         Help(
-            "Let TensorFlow take memory as it needs it: set TF_FORCE_GPU_ALLOW_GROWTH=true for the test run, or "
-            "use the fixture gpu_memory_growth.",
+            "Let TensorFlow take memory as it needs it: set TF_FORCE_GPU_ALLOW_GROWTH=true for the test run.",
             sure=False,
             unless=("memory-growth",),
         ),
