@@ -1,0 +1,93 @@
+"""What `tfgpu doctor` finds on simulated machines, without TensorFlow."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import pytest
+
+from .machine import Describe, Gpu, tensorflow_version
+
+
+def causes(doctor: Any) -> list[str]:
+    """Return the causes of the findings."""
+    return [finding.get("cause") for finding in doctor["findings"]]
+
+
+def test_healthy_machine(simulated_gpu: Describe) -> None:
+    """On a healthy machine nothing is found, and the facts are those of the machine."""
+    doctor = simulated_gpu(gpus=2, memory="16 GiB", driver="560.35.05", cuda="12.6").doctor()
+    assert doctor["findings"] == []
+    facts = doctor["facts"]
+    assert (facts["driver"], facts["driver_cuda"]) == ("560.35.05", "12.6")
+    assert [gpu["name"] for gpu in facts["gpus"]] == ["Tesla T4"] * 2
+    assert [gpu["memory_total_mib"] for gpu in facts["gpus"]] == [16384] * 2
+    assert [gpu["compute_capability"] for gpu in facts["gpus"]] == ["7.5"] * 2
+
+
+def test_processes(simulated_gpu: Describe) -> None:
+    """Processes that hold memory are facts, by GPU, and memory that is nearly gone is found."""
+    doctor = simulated_gpu(gpus=2).holding("8000 MiB", gpu=1, name="jupyter", pid=77).doctor()
+    assert doctor["facts"]["gpu_processes"] == [{"pid": 77, "name": "jupyter", "memory_mib": 8000, "gpu": 1}]
+    assert causes(doctor) == ["memory-held-by-other-process"]
+
+
+@pytest.mark.parametrize("library", ["libcublas.so.12", "libcufft.so.11", "libcusparse.so.12"])
+def test_missing_library(simulated_gpu: Describe, library: str) -> None:
+    """A missing library is found by name."""
+    doctor = simulated_gpu().without(library).doctor()
+    assert causes(doctor) == ["cuda-library-missing"]
+    assert library in doctor["findings"][0]["summary"]
+
+
+@pytest.mark.parametrize("version", ["8.9.7", "9.0.0"] if tensorflow_version() > (2, 17) else ["8.2.4"])
+def test_cudnn_of_another_version(simulated_gpu: Describe, version: str) -> None:
+    """A cuDNN that doesn't fit is found with its version, though its name is right."""
+    doctor = simulated_gpu(cudnn=version).doctor()
+    assert causes(doctor) == ["cudnn-version-mismatch"]
+    assert version in doctor["findings"][0]["summary"]
+
+
+def test_nvml_that_fails(simulated_gpu: Describe) -> None:
+    """A version mismatch between kernel driver and library is NVML's to tell."""
+    assert "driver-library-mismatch" in causes(simulated_gpu().failing("nvmlInit*", 18).doctor())
+
+
+def test_nvml_that_hangs(simulated_gpu: Describe) -> None:
+    """An NVML that doesn't answer is given up after a while, and told."""
+    doctor = simulated_gpu().failing("nvmlInit*", "hang").doctor()
+    assert any("NVML did not answer" in finding["summary"] for finding in doctor["findings"])
+
+
+@pytest.mark.parametrize("function", ["nvmlDeviceGetMemoryInfo*", "nvmlDeviceGetName", "nvmlDeviceGetCount*"])
+def test_nvml_that_half_works(simulated_gpu: Describe, function: str) -> None:
+    """Where one question to NVML fails the doctor still answers with the rest."""
+    assert simulated_gpu().failing(function, 999).doctor()["facts"]["driver"] == "555.42.06"
+
+
+def test_exclusive_gpu_in_use(simulated_gpu: Describe) -> None:
+    """A GPU in exclusive mode that is in use is found."""
+    assert "gpu-busy" in causes(simulated_gpu(exclusive=True).holding("1 GiB").doctor())
+
+
+def test_hidden_gpu(simulated_gpu: Describe) -> None:
+    """A GPU that CUDA_VISIBLE_DEVICES hides is still a fact, and that it is hidden is found."""
+    doctor = simulated_gpu().with_environment(CUDA_VISIBLE_DEVICES="-1").doctor()
+    assert len(doctor["facts"]["gpus"]) == 1
+    assert doctor["facts"].get("visible_gpus", []) == []
+    assert causes(doctor) == ["gpu-not-visible"]
+
+
+def test_mig(simulated_gpu: Describe) -> None:
+    """A GPU that is cut into instances doesn't confuse the doctor."""
+    part = Gpu(name="NVIDIA A100-SXM4-40GB MIG 1g.5gb", compute_capability="8.0", memory="5 GiB")
+    machine = simulated_gpu(compute_capability="8.0").with_gpu(0, memory="40 GiB", instances=(part, part))
+    assert "error" not in [finding["severity"] for finding in machine.doctor()["findings"]]
+
+
+def test_speed(simulated_gpu: Describe) -> None:
+    """The doctor answers in well under a second."""
+    machine = simulated_gpu(gpus=4)
+    done = [machine.run([sys.executable, "-m", "pytest_tfgpu", "doctor"]) for _ in range(3)]
+    assert min(run.seconds for run in done) < 1, done[0].text
