@@ -62,6 +62,9 @@ _GPU_TEXTS = (
     "is_gpu_available",
     "streamexecutor",
 )
+_NO_COMPUTATION = re.compile(
+    r"File|Save|Restore|Checkpoint|Iterator|Dataset|Reader|Record|Decode|Parse|PyFunc|Rpc|Send|Recv"
+)
 _GPU_WORDS = frozenset((b"dnn", b"blas"))
 _EXCLUSIVE = Probe(
     r"E\. (?:Process|Thread)|Exclusive_(?:Process|Thread)", "e. process", "e. thread", "exclusive_"
@@ -180,6 +183,12 @@ def _op_on_cpu(case: Case, _: str) -> Reading | None:
     return NO
 
 
+def _computing(case: Case, _: str) -> Reading | None:
+    """Whether an operation that computes is known to have failed: no files, no data sets, no remote calls."""
+    name = case.evidence.op or (case.evidence.node or "").rpartition("/")[2]
+    return Reading() if name and not _NO_COMPUTATION.search(name) else NO
+
+
 def _several_gpus(case: Case, _: str) -> Reading | None:
     """Whether there is more than one GPU."""
     return Reading() if len(case.facts.gpus) > 1 or _SECOND_GPU.search(case) else NO
@@ -217,24 +226,6 @@ def _mig(case: Case, _: str) -> Reading | None:
     return Reading("The GPU is divided by MIG.") if re.search(r"\bMIG\b", f"{names} {visible}") else NO
 
 
-def _library_missing(case: Case, argument: str) -> Reading | None:
-    """Whether a library whose name begins with the argument was found nowhere."""
-    for library in case.facts.libraries:
-        if library.name.startswith(argument) and library.path is None:
-            where = f" (looked in {', '.join(library.searched[:4])})" if library.searched else ""
-            return Reading(
-                f"{library.name} was found nowhere.",
-                EvidenceLine(f"{library.name} not found{where}", "facts"),
-            )
-    return NO
-
-
-def _library_found(case: Case, argument: str) -> Reading | None:
-    """Whether a library whose name begins with the argument was found."""
-    found = any(library.name.startswith(argument) and library.path for library in case.facts.libraries)
-    return Reading() if found else NO
-
-
 READINGS: dict[str, Function] = {
     "no-gpu-listed": _no_gpu_listed,
     "gpu-listed": _gpu_listed,
@@ -247,11 +238,10 @@ READINGS: dict[str, Function] = {
     "cuda-build": _cuda_build,
     "platform": _platform,
     "operation-on-cpu": _op_on_cpu,
+    "computing-operation": _computing,
     "several-gpus": _several_gpus,
     "memory-shared-with-host": _shared_memory,
     "exclusive-mode": _exclusive,
     "virtual-gpu": _virtual,
     "divided-by-mig": _mig,
-    "library-missing": _library_missing,
-    "library-found": _library_found,
 }

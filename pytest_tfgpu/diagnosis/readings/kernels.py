@@ -15,6 +15,12 @@ _NONE = Probe(r"<no registered kernels>", "no registered kernels")
 _ROW = Probe(r"device='([A-Z_]{3,20})'(?:; label='[^'\n]{0,40}')?([^\n]{0,300})", "device=")
 _TYPES = re.compile(r"(\w{1,20}) in \[([^\]\n]{0,300})\]")
 _DEVICES = Probe(r"Registered devices: \[([^\]\n]{0,200})\]", "registered devices")
+_DEPTHS = Probe(
+    r"input depth of (\d{1,6}) does not match the filter input depth of (\d{1,6})|"
+    r"[Cc]omputed input depth (\d{1,6}) doesn't match filter input depth (\d{1,6})|"
+    r"divisible by filter depth: (\d{1,6}) vs (\d{1,6})",
+    "input depth",
+)
 _ASKED = Probe(r"\b(\w{1,20})=(DT_[A-Z0-9]{2,12})\b", "dt_")
 _WANTED_DEVICE = Probe(
     r"no supported kernel for (\w{3,12}) devices|OpKernel for '?(\w{3,12})'? devices|"
@@ -127,6 +133,33 @@ def _layout(case: Case, _: str) -> Reading | None:
     return Reading() if re.search(r"\bN(?:D)?HWC\b", case.evidence.message) else NO
 
 
+def _depths(case: Case) -> tuple[int, int] | None:
+    """Return the depth of a convolution's input and that of its filter, where both are printed."""
+    found = _DEPTHS.search(case)
+    if not found:
+        return None
+    first, second = [int(group) for group in found.groups() if group]
+    return (first, second) if second else None
+
+
+def _depths_fit(case: Case, _: str) -> Reading | None:
+    """Whether the input's depth is a multiple of the filter's: a real grouped convolution."""
+    depths = _depths(case)
+    if not depths or depths[0] % depths[1]:
+        return NO
+    return Reading(
+        f"The input's depth {depths[0]} is a multiple of the filter's {depths[1]}: {depths[0] // depths[1]} groups."
+    )
+
+
+def _depths_unfit(case: Case, _: str) -> Reading | None:
+    """Whether the input's depth is no multiple of the filter's: no grouping can fit."""
+    depths = _depths(case)
+    if not depths or not depths[0] % depths[1]:
+        return NO
+    return Reading(f"The input's depth {depths[0]} is no multiple of the filter's {depths[1]}.")
+
+
 READINGS: dict[str, Function] = {
     "no-kernels": _no_kernels,
     "kernels-only-for": _only,
@@ -134,4 +167,6 @@ READINGS: dict[str, Function] = {
     "kernels-for-every-device": _every_device,
     "kernels-typed-for": _typed_for_device,
     "layout-unsupported": _layout,
+    "depths-fit-for-groups": _depths_fit,
+    "depths-unfit-for-groups": _depths_unfit,
 }

@@ -2,48 +2,18 @@
 
 from __future__ import annotations
 
-import math
 import re
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading, human, size
+from pytest_tfgpu.diagnosis.readings import figures as printed
+from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading, human
+from pytest_tfgpu.diagnosis.readings.figures import MIB, Memory, figures, tensor_bytes
 from pytest_tfgpu.model import EvidenceLine
 
 if TYPE_CHECKING:
     from pytest_tfgpu.diagnosis.case import Case
 
-MIB = 1 << 20
 HOST_ALLOCATORS = ("cpu", "mklcpu", "host_bfc", "cpu_bfc")
-
-_S = r"(\d[\d.,]{0,24} ?[KMGTPEkmgtpe]?i?B?)"
-_FREE_NOW = Probe(rf"Memory usage: {_S}(?: bytes)? free, {_S}(?: bytes)? total", "memory usage:")
-_FREE_ASYNC = Probe(rf"Free memory/Total memory: {_S}/{_S}", "free memory/total")
-_FREE_START = Probe(rf"totalMemory: {_S} freeMemory: {_S}", "totalmemory:")
-_FREE_START_OLD = Probe(rf"Total memory: {_S}\s{{1,4}}Free memory: {_S}", "total memory:")
-_CREATED = Probe(
-    r"Created (?:TensorFlow )?device [^\n]{0,120}? with (\d{1,9}) MB memory",
-    "created device",
-    "created tensorflow device",
-)
-_SMI = Probe(r"\|\s{1,8}(\d{1,7})MiB ?/ {0,6}(\d{1,7})MiB \|", "mib /", "mib/")
-_LIMIT = Probe(rf"\bLimit: {{1,40}}{_S}", "limit:")
-_MEMORY_LIMIT = Probe(rf"memory_limit_: {_S}", "memory_limit_")
-_IN_USE = Probe(rf"\bInUse: {{1,40}}{_S}", "inuse:")
-_SUM_IN_USE = Probe(rf"Sum Total of in-use chunks: {_S}", "sum total of in-use")
-_REQUEST = Probe(
-    rf"trying to allocate {_S}|while trying to allocate (\d{{1,20}}) bytes|allocating (\d{{1,20}}) bytes",
-    "to allocate",
-    "allocating",
-)
-_REGION = Probe(
-    rf"(?:Total bytes in pool|Total size in pool|total_region_allocated_bytes_): {_S}",
-    "in pool:",
-    "total_region",
-)
-_FREE_CHUNK = Probe(rf"Free {{1,4}}at [0-9a-fx]{{1,20}} of size {_S}", "free ")
-_DEVICE_MEMORY = Probe(rf"deviceMemorySize: {_S}", "devicememorysize")
-
 _REFUSED = Probe(
     r"STATUS_ALLOC_FAILED|the resource allocation failed|CUDA_ERROR_OUT_OF_MEMORY",
     "alloc_failed",
@@ -57,100 +27,6 @@ _ALLOCATION = Probe(
     "alloc",
     flags=re.IGNORECASE,
 )
-
-_BYTES = {
-    **dict.fromkeys(("float", "float32", "int32", "uint32", "qint32"), 4),
-    **dict.fromkeys(("double", "float64", "int64", "uint64", "complex64"), 8),
-    **dict.fromkeys(("half", "float16", "bfloat16", "int16", "uint16"), 2),
-    **dict.fromkeys(("bool", "int8", "uint8"), 1),
-    **dict.fromkeys(("complex128",), 16),
-}
-
-
-@dataclass
-class Memory:
-    """Figures in bytes; None: unknown."""
-
-    total: int | None = None
-    free_now: int | None = None
-    """Free on the GPU when it failed."""
-    free_printed: bool = False
-    """Whether `free_now` was printed at the failure; facts may be older than that."""
-    free_start: int | None = None
-    """Free on the GPU, or granted to TensorFlow, at the start."""
-    limit: int | None = None
-    in_use: int | None = None
-    request: int | None = None
-    free_chunks: list[int] = field(default_factory=list)
-
-
-def _pair(probe: Probe, case: Case) -> tuple[int | None, int | None]:
-    found = probe.search(case)
-    return (size(found[1]), size(found[2])) if found else (None, None)
-
-
-def _one(probe: Probe, case: Case) -> int | None:
-    found = probe.search(case)
-    return size(next(group for group in found.groups() if group)) if found else None
-
-
-def figures(case: Case) -> Memory:
-    """Return the figures of memory that the case holds, gathered once."""
-    known = case.readings.get("*memory")
-    if not isinstance(known, Memory):
-        known = case.readings["*memory"] = _gather(case)
-    return known
-
-
-def _gather(case: Case) -> Memory:
-    memory = Memory()
-    gpus = case.facts.visible or case.facts.gpus
-    if gpus:
-        memory.total = _mib(gpus[0].memory_total_mib)
-        memory.free_now = _mib(gpus[0].memory_free_mib)
-    total, free = _pair(_FREE_START, case)
-    if total is None:
-        total, free = _pair(_FREE_START_OLD, case)
-    memory.total, memory.free_start = memory.total or total, free
-    if (
-        memory.free_now is not None
-        and free is not None
-        and abs(memory.free_now - free) < 0.05 * (total or free)
-    ):
-        memory.free_now = None
-    free, total = _pair(_FREE_NOW, case)
-    if total is None:
-        free, total = _pair(_FREE_ASYNC, case)
-    if free is not None:
-        memory.free_now, memory.total, memory.free_printed = free, memory.total or total, True
-    row = _SMI.search(case)
-    if row and memory.total is None:
-        memory.total = int(row[2]) * MIB
-    if row and memory.free_now is None:
-        memory.free_now = (int(row[2]) - int(row[1])) * MIB
-    memory.total = memory.total or _one(_DEVICE_MEMORY, case)
-    created = _CREATED.search(case)
-    if created:
-        memory.free_start = int(created[1]) * MIB
-    memory.limit = _one(_LIMIT, case) or _one(_MEMORY_LIMIT, case)
-    memory.in_use = _one(_IN_USE, case)
-    if memory.in_use is None:
-        memory.in_use = _one(_SUM_IN_USE, case)
-    memory.request = _one(_REQUEST, case) or tensor_bytes(case)
-    memory.free_chunks = [size(found[1]) or 0 for found in _FREE_CHUNK.finditer(case)]
-    return memory
-
-
-def tensor_bytes(case: Case) -> int | None:
-    """Return the bytes of the tensor that found no memory, from its shape and type; None: unknown."""
-    shape = case.evidence.shape
-    if not shape:
-        return None
-    return math.prod(shape) * _BYTES.get(case.evidence.dtype or "float", 4)
-
-
-def _mib(value: int | None) -> int | None:
-    return None if value is None else value * MIB
 
 
 def _free_low(case: Case, _: str) -> Reading | None:
@@ -184,7 +60,7 @@ def _free_much(case: Case, _: str) -> Reading | None:
 
 
 def _free_quote(case: Case, memory: Memory) -> EvidenceLine:
-    quote = _FREE_NOW.quote(case) or _FREE_ASYNC.quote(case) or _SMI.quote(case)
+    quote = printed.FREE_NOW.quote(case) or printed.FREE_ASYNC.quote(case) or printed.SMI.quote(case)
     return quote or EvidenceLine(f"{human(memory.free_now or 0)} free of {human(memory.total or 0)}", "facts")
 
 
@@ -197,7 +73,9 @@ def _started_short(case: Case, _: str) -> Reading | None:
     if start is None or memory.total is None or start > 0.7 * memory.total:
         return NO
     sentence = f"TensorFlow was given {human(start)} of the GPU's {human(memory.total)} when it started."
-    return Reading(sentence, _FREE_START.quote(case) or _CREATED.quote(case) or _LIMIT.quote(case))
+    return Reading(
+        sentence, printed.FREE_START.quote(case) or printed.CREATED.quote(case) or printed.LIMIT.quote(case)
+    )
 
 
 def _started_full(case: Case, _: str) -> Reading | None:
@@ -205,7 +83,7 @@ def _started_full(case: Case, _: str) -> Reading | None:
     memory = figures(case)
     if case.facts.memory_growth or memory.free_start is None:
         return NO
-    quote = _CREATED.quote(case)
+    quote = printed.CREATED.quote(case)
     if not quote or (memory.total is not None and memory.free_start < 0.7 * memory.total):
         return NO
     return Reading(f"TensorFlow took {human(memory.free_start)} of GPU memory when it started.", quote)
@@ -237,7 +115,7 @@ def _fragmented(case: Case, _: str) -> Reading | None:
         return NO
     if len(chunks) > 1 and sum(chunks) >= request > max(chunks):
         sizes = f"{human(sum(chunks))} were free in {len(chunks)} pieces, the largest {human(max(chunks))}"
-        return Reading(f"{sizes}; {human(request)} were asked for.", _FREE_CHUNK.quote(case))
+        return Reading(f"{sizes}; {human(request)} were asked for.", printed.FREE_CHUNK.quote(case))
     limit, used = memory.limit, memory.in_use
     if (
         limit
@@ -248,14 +126,14 @@ def _fragmented(case: Case, _: str) -> Reading | None:
     ):
         return Reading(
             f"{human(limit - used)} of the allocator's {human(limit)} weren't in use; {human(request)} were asked for.",
-            _IN_USE.quote(case) or _SUM_IN_USE.quote(case),
+            printed.IN_USE.quote(case) or printed.SUM_IN_USE.quote(case),
         )
     return NO
 
 
 def _pool_full(case: Case, limit: int) -> bool:
     """Whether the allocator had already taken all that it may from the driver."""
-    region = _one(_REGION, case)
+    region = printed.one(printed.REGION, case)
     return region is not None and region >= 0.95 * limit
 
 
@@ -268,7 +146,7 @@ def _full(case: Case, _: str) -> Reading | None:
         return NO
     sentence = f"{human(memory.in_use)} of the allocator's {human(memory.limit)} were in use"
     asked = f"; {human(memory.request)} more were asked for." if memory.request else "."
-    return Reading(sentence + asked, _IN_USE.quote(case) or _SUM_IN_USE.quote(case))
+    return Reading(sentence + asked, printed.IN_USE.quote(case) or printed.SUM_IN_USE.quote(case))
 
 
 def _too_big(case: Case, _: str) -> Reading | None:

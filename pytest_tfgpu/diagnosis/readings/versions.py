@@ -7,59 +7,18 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading, version
+from pytest_tfgpu.diagnosis.readings.tables import (
+    CAPABILITY_OF_NAME,
+    CUDA_OF_CAPABILITY,
+    CUDA_OF_TENSORFLOW,
+    DRIVER_OF_CUDA,
+    Version,
+    lookup,
+)
 from pytest_tfgpu.model import EvidenceLine
 
 if TYPE_CHECKING:
     from pytest_tfgpu.diagnosis.case import Case
-
-Version = tuple[int, ...]
-
-# https://www.tensorflow.org/install/source#gpu
-_CUDA_OF_TENSORFLOW: tuple[tuple[Version, Version], ...] = (
-    ((1, 0), (8, 0)),
-    ((1, 5), (9, 0)),
-    ((1, 13), (10, 0)),
-    ((2, 1), (10, 1)),
-    ((2, 4), (11, 0)),
-    ((2, 5), (11, 2)),
-    ((2, 12), (11, 8)),
-    ((2, 15), (12, 2)),
-    ((2, 16), (12, 3)),
-    ((2, 18), (12, 5)),
-)
-# https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/ (minor version compatibility from 11.0 on)
-_DRIVER_OF_CUDA: tuple[tuple[Version, Version], ...] = (
-    ((8, 0), (375, 26)),
-    ((9, 0), (384, 81)),
-    ((9, 1), (390, 46)),
-    ((9, 2), (396, 26)),
-    ((10, 0), (410, 48)),
-    ((10, 1), (418, 39)),
-    ((10, 2), (440, 33)),
-    ((11, 0), (450, 80)),
-    ((12, 0), (525, 60)),
-    ((13, 0), (580, 0)),
-)
-# Release notes of each CUDA: the first that makes code that runs on this compute capability (8.0's runs on 8.9).
-_CUDA_OF_CAPABILITY: tuple[tuple[Version, Version], ...] = (
-    ((6, 0), (8, 0)),
-    ((7, 0), (9, 0)),
-    ((7, 5), (10, 0)),
-    ((8, 0), (11, 0)),
-    ((9, 0), (11, 8)),
-    ((10, 0), (12, 8)),
-)
-# https://developer.nvidia.com/cuda-gpus
-_CAPABILITY_OF_NAME: tuple[tuple[re.Pattern[str], Version], ...] = (
-    (re.compile(r"\bRTX ?(?:PRO )?50\d\d|RTX PRO \d{4} Blackwell", re.I), (12, 0)),
-    (re.compile(r"\bB[23]00\b|\bGB200\b", re.I), (10, 0)),
-    (re.compile(r"\bH[12]00\b|\bGH200\b|\bH20\b", re.I), (9, 0)),
-    (re.compile(r"\bRTX ?40\d\d|\bL40|\bL4\b|RTX \d000 Ada", re.I), (8, 9)),
-    (re.compile(r"\bRTX ?30\d\d|\bRTX A\d{4}|\bA10\b|\bA10G\b|\bA40\b", re.I), (8, 6)),
-    (re.compile(r"\bA100|\bA30\b", re.I), (8, 0)),
-    (re.compile(r"\bRTX ?20\d\d|\bT4\b|\bGTX ?16\d\d|Quadro RTX|TITAN RTX", re.I), (7, 5)),
-    (re.compile(r"\bV100|TITAN V\b", re.I), (7, 0)),
-)
 
 _CUDNN_LINE = Probe(
     r"Loaded runtime CuDNN library: (\d[\d.]{0,20})(?: \(compatibility version \d{1,6}\))? "
@@ -81,12 +40,6 @@ _DSO = Probe(r"libcuda reported version is: (\d{3}\.\d[\d.]{0,12})", "libcuda re
 _SMI_DRIVER = Probe(r"Driver Version: (\d{3}\.\d[\d.]{0,12})", "driver version:")
 
 _COMPARE = {"<": operator.lt, "<=": operator.le, ">=": operator.ge, ">": operator.gt, "==": operator.eq}
-
-
-def _lookup(table: tuple[tuple[Version, Version], ...], key: Version) -> Version:
-    """Return the value of the last row whose key isn't above `key`; empty where there is none."""
-    rows = [value for first, value in table if first <= key]
-    return rows[-1] if rows else ()
 
 
 def _dotted(value: Version) -> str:
@@ -142,7 +95,7 @@ def tensorflow(case: Case) -> Version:
 def cuda_built(case: Case) -> Version:
     """Return the CUDA that TensorFlow was built for, by its own word or by its version."""
     built = case.facts.built_for
-    return version(built.cuda if built else None) or _lookup(_CUDA_OF_TENSORFLOW, tensorflow(case))
+    return version(built.cuda if built else None) or lookup(CUDA_OF_TENSORFLOW, tensorflow(case))
 
 
 def cuda_in_use(case: Case) -> Version:
@@ -167,7 +120,7 @@ def capability(case: Case) -> Version:
         return version(found[1])
     names = [gpu.name or "" for gpu in gpus] + [found[1] for found in _NAME_LINE.finditer(case)]
     for name in names:
-        for pattern, value in _CAPABILITY_OF_NAME:
+        for pattern, value in CAPABILITY_OF_NAME:
             if pattern.search(name):
                 return value
     return ()
@@ -176,7 +129,7 @@ def capability(case: Case) -> Version:
 def _gpu_too_new(case: Case, _: str) -> Reading | None:
     """Whether the GPU is newer than the CUDA in use knows."""
     has = capability(case)
-    needs, used = _lookup(_CUDA_OF_CAPABILITY, has), cuda_in_use(case)
+    needs, used = lookup(CUDA_OF_CAPABILITY, has), cuda_in_use(case)
     if not has or not needs or not used or used[:2] >= needs:
         return NO
     if len(used) == 1 and used[0] == needs[0]:
@@ -213,7 +166,7 @@ def driver(case: Case) -> Version:
 
 def _driver_old(case: Case, _: str) -> Reading | None:
     """Whether the driver is older than the CUDA in use needs."""
-    has, needs = driver(case), _lookup(_DRIVER_OF_CUDA, cuda_in_use(case))
+    has, needs = driver(case), lookup(DRIVER_OF_CUDA, cuda_in_use(case))
     if not has or not needs or has >= needs:
         return NO
     sentence = f"Driver {_dotted(has)} is installed; CUDA {_dotted(cuda_in_use(case))} needs {_dotted(needs)} or newer."
@@ -222,7 +175,7 @@ def _driver_old(case: Case, _: str) -> Reading | None:
 
 def _driver_fits(case: Case, _: str) -> Reading | None:
     """Whether the driver is new enough for the CUDA in use."""
-    has, needs = driver(case), _lookup(_DRIVER_OF_CUDA, cuda_in_use(case))
+    has, needs = driver(case), lookup(DRIVER_OF_CUDA, cuda_in_use(case))
     return Reading() if has and needs and has >= needs else NO
 
 

@@ -15,7 +15,9 @@ CAUSE = Cause(
             ("undefined symbol: {cu|_cu|__cuda|nv|cublas|cudnn|cusparse|cusolver|cufft}{w}",),
             weight=0.85,
         ),
-        Signature("root", ("version `libcu{w}' not found",), weight=0.85),
+        Signature(
+            "root", ("version `libcu{w}' not found", "version libcu{w} not defined in file"), weight=0.85
+        ),
         Signature("root", ("undefined symbol", "symbol not found"), also=("libcu{w}", "nvidia"), weight=0.8),
         Signature(
             "root", ("XLA requires ptxas version", "has a bug that we think can affect XLA"), weight=0.8

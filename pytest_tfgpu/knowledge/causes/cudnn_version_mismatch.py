@@ -47,6 +47,8 @@ CAUSE = Cause(
         Signature("confirms", needs=("cudnn-unfit",), weight=0.75),
         Signature("follows", texts.CUDNN_BACKWARD, weight=0.45),
         Signature("follows", texts.CUDNN_RNN, weight=0.42),
+        Signature("follows", ("CUDNN_STATUS_NOT_INITIALIZED",), weight=0.4),
+        Signature("root", ("compiled against {} but found runtime version",), weight=0.85),
         Signature("excludes", needs=("cudnn-fits",), weight=0.6),
         Signature("excludes", needs=("gpu-memory-low",), weight=0.6),
         Signature("excludes", needs=("allocation-refused",), unless=("cudnn-unfit",), weight=0.7),

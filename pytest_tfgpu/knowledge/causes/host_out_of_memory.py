@@ -24,7 +24,9 @@ CAUSE = Cause(
             "root", ("Unable to allocate {#}{.|} {KiB|MiB|GiB|TiB|PiB|EiB} for an array",), weight=0.85
         ),
         Signature("root", exceptions=("MemoryError",), unless=("fault-printed",), weight=0.8),
-        Signature("root", ("exceeds {#}% of free system memory",), also=("Killed", "SIGKILL"), weight=0.8),
+        Signature(
+            "root", ("exceeds {#}% of {free system|system} memory",), also=("Killed", "SIGKILL"), weight=0.8
+        ),
         Signature(
             "root",
             (
@@ -36,7 +38,9 @@ CAUSE = Cause(
             ),
             weight=0.8,
         ),
-        Signature("follows", ("exceeds {#}% of free system memory",), weight=0.19),
+        Signature("follows", ("exceeds {#}% of {free system|system} memory",), weight=0.19),
+        Signature("root", ("Unable to allocate array with shape", "DefaultCPUAllocator"), weight=0.8),
+        Signature("root", ("[Errno 12] Cannot allocate memory",), weight=0.75),
         Signature("follows", ("std::bad_alloc",), unless=("fault-printed",), weight=0.55),
         Signature("follows", ("Cannot parse tensor from proto",), weight=0.4),
         Signature("confirms", needs=("host-allocator",), weight=0.75),

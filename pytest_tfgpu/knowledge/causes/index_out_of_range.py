@@ -22,6 +22,7 @@ CAUSE = Cause(
                 "`{labels|predictions|indices}` out of bound",
                 "Index out of range using input dim",
                 "in indices is out of range",
+                "Saw a non-null label (index >= num_classes",
                 "slice index {} of dimension {#} out of bounds",
                 "index {#} is out of bounds",
             ),

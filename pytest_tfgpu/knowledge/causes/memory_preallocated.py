@@ -63,6 +63,7 @@ CAUSE = Cause(
         Signature("confirms", needs=("gpu-memory-low", "no-other-processes"), weight=0.7),
         Signature("follows", texts.CUDNN_BACKWARD, weight=0.48),
         Signature("follows", texts.CUDNN_RNN, unless=("text:EXECUTION_FAILED",), weight=0.52),
+        Signature("follows", ("CUDNN_STATUS_NOT_INITIALIZED", "CUBLAS_STATUS_NOT_INITIALIZED"), weight=0.5),
         Signature("excludes", needs=("gpu-memory-free",), unless=("allocation-refused",), weight=0.85),
         Signature("excludes", needs=("cudnn-unfit",), weight=0.7),
         Signature("excludes", needs=("memory-growth",), weight=0.5),

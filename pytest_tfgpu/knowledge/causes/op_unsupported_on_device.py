@@ -50,6 +50,7 @@ CAUSE = Cause(
             "follows",
             ("not {|yet |currently }{supported|implemented}",),
             status=("UNIMPLEMENTED",),
+            needs=("computing-operation",),
             weight=0.45,
         ),
         Signature(
@@ -60,13 +61,19 @@ CAUSE = Cause(
         Signature("root", _NO_KERNEL, needs=("kernels-only-for:GPU",), weight=0.75),
         Signature("confirms", needs=("operation-on-cpu",), weight=0.3),
         Signature("root", ("Op type not registered '{w}' in binary",), weight=0.5),
+        Signature(
+            "root", ("only {implemented|supported|available} {on|for} {GPU|GPUs|CPU|CPUs}",), weight=0.72
+        ),
+        Signature("root", ("not implemented {for|on} {GPU|CPU|device}",), weight=0.72),
+        Signature("root", ("while using cuDNN, which is not supported",), weight=0.85),
+        Signature("excludes", needs=("depths-unfit-for-groups",), weight=0.5),
         Signature("excludes", needs=("kernels-lack-type",), weight=0.6),
         Signature("excludes", needs=("kernels-for-every-device",), weight=0.4),
         Signature("excludes", ("Detected unsupported operations",)),
         Signature("excludes", ("deterministic",), weight=0.9),
         Signature("excludes", needs=("no-kernels", "no-gpu-listed"), weight=0.35),
     ),
-    notes=("operation-on-cpu", "kernels-only-for:GPU", "kernels-only-for:CPU"),
+    notes=("depths-fit-for-groups", "operation-on-cpu", "kernels-only-for:GPU", "kernels-only-for:CPU"),
     help=(
         Help(
             "If a GPU was meant, find out why the operation ran on the CPU: `tfgpu doctor` says what TensorFlow lacks.",

@@ -28,6 +28,9 @@ CAUSE = Cause(
                 "must match the size of tensor",
                 "The last dimension of the inputs to",
                 "Incompatible shapes:",
+                "doesn't match computed",
+                "must have the same depth",
+                "does not match filter's input depth",
                 "required broadcastable shapes",
                 "Matrix size-incompatible",
                 "must be evenly divisible by filter depth",
@@ -68,10 +71,18 @@ CAUSE = Cause(
         Signature("follows", ("cuDNN CTCLoss launch failure",), weight=0.4),
         Signature("root", ("not {|yet }supported on the batch dimension",), weight=0.7),
         Signature("follows", texts.NO_ALGORITHM, also=("[Op:Conv{w}]",), weight=0.4),
+        Signature(
+            "root",
+            ("grouped convolution{|s}", "filter input depth"),
+            needs=("depths-unfit-for-groups",),
+            weight=0.85,
+        ),
+        Signature("excludes", needs=("depths-fit-for-groups",), weight=0.3),
         Signature("follows", ("grouped convolution{|s}",), weight=0.55),
         Signature("follows", ("cuDNN launch failure : input shape{| }([0,",), weight=0.85),
         Signature("excludes", needs=("fault-printed",), weight=0.5),
     ),
+    notes=("depths-unfit-for-groups",),
     help=(
         Help(
             "Compare the shapes in the message with what the model was built for; print .shape in front of it."

@@ -61,6 +61,7 @@ CAUSE = Cause(
         Signature("follows", ("failed to run cuBLAS routine: CUBLAS_STATUS_EXECUTION_FAILED",), weight=0.3),
         Signature("confirms", needs=("gpu-newer-than-cuda",), weight=0.75),
         Signature("confirms", needs=("gpu-older-than-build",), weight=0.75),
+        Signature("root", ("is not compatible with the current PyTorch installation",), weight=0.85),
         Signature("excludes", ("CUDA_ERROR_UNSUPPORTED_PTX_VERSION",), weight=0.8),
         Signature("excludes", needs=("fault-printed",), weight=0.6),
     ),
