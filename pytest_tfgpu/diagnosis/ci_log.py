@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from pytest_tfgpu.diagnosis.text import class_in
+from pytest_tfgpu.diagnosis.text import class_in, clean
 from pytest_tfgpu.model import EvidenceLine
 
 CONTEXT_LINES = 200
@@ -63,12 +63,16 @@ class _Reader:
         self._section: Failure | None = None
         self._trace: Failure | None = None
         self._in_message = False
+        self._native = False
+        """Whether a section shows Python's own traceback (`--tb=native`)."""
         self._blank = 0
         self._count = 0
 
     def feed(self, number: int, raw: str) -> Failure | None:
         """Take the next line; return the failure that it ends, if any."""
         line = raw.rstrip("\r\n")
+        if "\x1b" in line:
+            line = clean(line, 1 << 16)
         if line[:2] == "20":
             stamp = _CI_TIME.match(line)
             line = line[stamp.end() :] if stamp else line
@@ -117,6 +121,11 @@ class _Reader:
             if raised:
                 failure.exception = raised
             failure.message.append(text)
+        elif line.startswith("Traceback (most recent call last)"):
+            self._native = True
+        elif self._native and line[:1].strip() and (failure.message or _RAISED.match(line)):
+            failure.exception = failure.exception or line.partition(":")[0].strip()
+            failure.message.append(line)
         elif not failure.exception and (place := _LOCATION.match(line)):
             failure.exception = place[1]
 
@@ -147,7 +156,7 @@ class _Reader:
         """Return the failure that was being read, if it holds anything."""
         failure = self._section or self._trace
         self._section = self._trace = None
-        self._in_message = False
+        self._in_message = self._native = False
         if failure is None or not (failure.message or failure.exception):
             return None
         self._count += 1

@@ -97,6 +97,22 @@ def test_the_time_stamps_of_ci_are_taken_off() -> None:
     assert failure.exception.endswith("ResourceExhaustedError")
 
 
+def test_colours_are_taken_off() -> None:
+    """CI systems keep the colours of a terminal in their logs."""
+    coloured = [f"\x1b[1m\x1b[31m{line}\x1b[0m" for line in PYTEST]
+    assert [failure.name for failure in failures(coloured)] == [
+        "test_convolution[float16]",
+        "TestIt.test_values",
+    ]
+
+
+def test_pythons_own_tracebacks_in_a_report_are_read() -> None:
+    """With --tb=native a section holds a traceback without marks."""
+    failure = only(["____ test_it ____", *TRACE[1:5], "==== 1 failed ===="])
+    assert (failure.name, failure.line) == ("test_it", 1)
+    assert failure.exception == "tensorflow.python.framework.errors_impl.ResourceExhaustedError"
+
+
 def test_a_log_without_failure_is_one_of_log_lines() -> None:
     """TensorFlow's lines alone are judged as they are."""
     failure = only(["hello", DNN])

@@ -10,9 +10,8 @@ CAUSE = Cause(
     category="environment",
     summary="This version of the NVIDIA driver has a known defect.",
     signatures=(
-        Signature("root", texts.FAULT, needs=("driver-known-bad",), weight=0.7),
-        Signature("follows", ("Invoking the PTX->SASS JIT from driver version",), weight=0.6),
-        Signature("confirms", needs=("driver-known-bad",), weight=0.5),
+        Signature("root", ("Invoking the PTX->SASS JIT from driver version",), weight=0.6),
+        Signature("follows", texts.FAULT, needs=("driver-known-bad",), weight=0.3),
     ),
     notes=("driver-known-bad",),
     help=(Help("Install another driver version, newer or the one before.", sure=False),),
