@@ -28,6 +28,7 @@ _CAPTURED = re.compile(r"-{3,200} Captured (stdout|stderr|log) (\w{1,12}) -{3,20
 _RULER = re.compile(r"={3,200}(?: .{1,300} ={3,200})?$")
 _LOCATION = re.compile(r"\S.{0,300}?:\d{1,7}: ([A-Za-z_][\w.]{0,120})$")
 _RAISED = re.compile(r"(?:[A-Za-z_]\w{0,80}\.){0,12}[A-Za-z_]\w{1,80}(?:: |$)")
+_ONE_LINE = re.compile(r"\S.{0,300}?:\d{1,7}: ((?:[A-Za-z_]\w{0,80}\.){1,12}\w{1,80}Error): (.*)$")
 _ABORTS = ("Fatal Python error: ", "Aborted", "terminate called after")
 
 
@@ -100,6 +101,10 @@ class _Reader:
 
     def _take_log(self, number: int, line: str) -> Failure | None:
         entry = EvidenceLine(line[:2048], "log", number)
+        if self._section is not None:
+            if len(self._section.log) < 2 * CONTEXT_LINES:
+                self._section.log.append(entry)
+            return None
         done = self._finish() if self._trace is not None and self._in_message else None
         key = line[line.find("]") :][:300]
         if key not in self._seen:
@@ -107,8 +112,6 @@ class _Reader:
                 self._seen.clear()
             self._seen.add(key)
             self._context.append(entry)
-        if self._section is not None and len(self._section.log) < 2 * CONTEXT_LINES:
-            self._section.log.append(entry)
         return done
 
     def _take_section(self, line: str) -> None:
@@ -120,6 +123,8 @@ class _Reader:
             raised = class_in(text)
             if raised:
                 failure.exception = raised
+            elif not failure.exception and text.lstrip().startswith("assert "):
+                failure.exception = "AssertionError"
             failure.message.append(text)
         elif line.startswith("Traceback (most recent call last)"):
             self._native = True
@@ -135,6 +140,9 @@ class _Reader:
             self._trace = self._trace or Failure(number, log=list(self._context))
             self._in_message = False
             return done
+        if self._trace is None and "Error: " in line and (told := _ONE_LINE.match(line)):
+            self._count += 1
+            return Failure(number, "", told[1], [told[2]], list(self._context))
         if self._trace is None:
             if line.startswith(_ABORTS) and self._context:
                 self._count += 1

@@ -19,6 +19,8 @@ FLOOR = 0.2
 """Causes that score less aren't mentioned."""
 _CERTAIN = 0.7
 """A root or a confirmation must be this strong to speak of `confirmed`."""
+_PRINTED_ONLY = 0.5
+"""What is left of a fault of the code that the log alone shows, where an exception says something else."""
 _CLOSE = 0.9
 """A rival that reaches this part of the best score leaves the matter open."""
 _QUOTES = 4
@@ -136,7 +138,8 @@ def _weigh(
     case: Case, cause: Cause, showing: tuple[Keyed, ...], speaking: tuple[Keyed, ...]
 ) -> Candidate | None:
     matches = _matches(case, showing)
-    if not matches or (_is_unrelated(case) and all(match.only_in_log for match in matches)):
+    only_in_log = bool(matches) and all(match.only_in_log for match in matches)
+    if not matches or (only_in_log and _is_unrelated(case)):
         return None
     matches += _matches(case, speaking)
     signs = sorted((m.signature.strength for m in matches if m.role in ("root", "follows")), reverse=True)
@@ -149,6 +152,8 @@ def _weigh(
     for match in matches:
         if match.role == "excludes":
             score *= 1 - match.signature.strength
+    if only_in_log and case.evidence.message and cause.category in ("code", "operation"):
+        score *= _PRINTED_ONLY
     return Candidate(cause, score, tuple(matches))
 
 

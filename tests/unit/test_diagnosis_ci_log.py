@@ -67,6 +67,19 @@ def test_each_section_of_pytests_report_is_a_failure() -> None:
     assert (second.name, second.exception) == ("TestIt.test_values", "AssertionError")
 
 
+def test_what_one_test_printed_is_not_held_against_another() -> None:
+    """Captured lines belong to the test in whose section they stand."""
+    _, second = failures(PYTEST)
+    assert second.log == []
+
+
+def test_a_bare_assertion_is_the_tests_own_verdict() -> None:
+    """In pytest's short style an assertion is told by its first word."""
+    assert only(
+        ["____ test_it ____", "t.py:1: in test_it", "    assert 1 == 2", "E   assert 1 == 2"]
+    ).exception == ("AssertionError")
+
+
 def test_a_traceback_is_a_failure() -> None:
     """Class and text follow the frames; the text goes on over single empty lines."""
     failure = only(TRACE)
@@ -95,6 +108,19 @@ def test_the_time_stamps_of_ci_are_taken_off() -> None:
     """GitHub and others put a time before each line."""
     failure = only([f"2026-01-01T12:00:00.1234567Z {line}" for line in TRACE])
     assert failure.exception.endswith("ResourceExhaustedError")
+
+
+def test_failures_of_one_line_are_read() -> None:
+    """With --tb=line each failure is one line."""
+    line = (
+        "/ci/test_it.py:7: tensorflow.python.framework.errors_impl.UnimplementedError: Cast string to float"
+    )
+    failure = only(["=== FAILURES ===", line])
+    assert (failure.line, failure.exception.rpartition(".")[2], failure.message) == (
+        2,
+        "UnimplementedError",
+        ["Cast string to float"],
+    )
 
 
 def test_colours_are_taken_off() -> None:
