@@ -41,7 +41,7 @@ def main(names: list[str]) -> int:
         for name in names or SCENES:
             change, test = SCENES[name]
             machine = change(Machine(Path(folder), name=name))
-            print(machine.run_pytest("--no-header", files={"test_gpu.py": test}).stdout)
+            print(machine.run_pytest("--no-header", "--show-capture=no", files={"test_gpu.py": test}).stdout)
     return 0
 
 

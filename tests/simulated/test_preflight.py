@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
@@ -138,7 +139,7 @@ def test_nvml_that_hangs(simulated_gpu: Describe) -> None:
     assert result.exit_status == UNUSABLE
     assert result.ended is None
     preflight = result.report["preflight"]
-    assert "did not answer" in preflight["reason"]
+    assert "within 15 s" in preflight["reason"]
     assert any("NVML did not answer" in finding["summary"] for finding in preflight["findings"])
 
 
@@ -167,7 +168,7 @@ def test_driver_that_hangs(simulated_gpu: Describe) -> None:
     """A driver that doesn't answer is ended after the time limit."""
     result = run(simulated_gpu().failing("cuInit", "hang"), "--tfgpu-preflight-timeout=10")
     assert result.exit_status == UNUSABLE
-    assert "did not answer within 10 s" in result.report["preflight"]["reason"]
+    assert "within 10 s" in result.report["preflight"]["reason"]
 
 
 @pytest.mark.parametrize("value", ["-1", "", "5"])
@@ -198,14 +199,21 @@ CHECKS = {
     "PTX refused: no binary": (("cuModuleLoadData*", 209), "memory", "unsupported-compute-capability"),
     "PTX refused: invalid": (("cuModuleLoadData*", 218), "memory", "unsupported-compute-capability"),
     "PTX refused: unsupported version": (("cuModuleLoadData*", 222), "memory", "driver-too-old"),
-    "no algorithm works": (("cudnnBackendExecute", 5000), "conv2d", "conv-algorithm-unavailable"),
+    "context: uncorrectable ECC error": (("cuDevicePrimaryCtxRetain", 214), "device", "gpu-hardware-error"),
+    "context: unknown error": (("cuDevicePrimaryCtxRetain", 999), "device", "driver-unhealthy"),
     "illegal address": (("cuLaunchKernel", 700), "memory", "gpu-fault"),
     "misaligned address": (("cuLaunchKernel", 716), "memory", "gpu-fault"),
     "launch failed": (("cuLaunchKernel", 719), "memory", "gpu-fault"),
 }
 
 
-@pytest.mark.parametrize("row", CHECKS)
+def rows(known: Iterable[str], *gaps: str) -> list[Any]:
+    """Return parameters; those in `gaps` are expected to fail."""
+    gap = pytest.mark.xfail(reason="no cause is known for what TensorFlow says here", strict=True)
+    return [pytest.param(row, marks=gap if row in gaps else ()) for row in known]
+
+
+@pytest.mark.parametrize("row", rows(CHECKS, "context: unknown error"))
 def test_failed_check(simulated_gpu: Describe, row: str) -> None:
     """A failed check ends the session with the cause; checks of what still works have passed."""
     (function, code), check, cause = CHECKS[row]
@@ -214,6 +222,31 @@ def test_failed_check(simulated_gpu: Describe, row: str) -> None:
     failed = first_failure(result)
     assert (failed["name"], failed["outcome"], failed["cause"]) == (check, "failed", cause)
     assert result.report["preflight"]["cause"] == cause
+
+
+POSSIBLE = {
+    "no algorithm works": (
+        ("cudnnBackendExecute", 5000),
+        "conv2d",
+        {"conv-algorithm-unavailable", "memory-preallocated"},
+    ),
+    "no cuDNN handle": (("cudnnCreate", 1001), "conv2d", {"cudnn-version-mismatch"}),
+    "cuDNN fails": (("cudnnBackendExecute,1", 5000), "conv2d", {"conv-algorithm-unavailable"}),
+    "no cuBLAS handle": (("cublasCreate_v2", 1), "matmul", {"memory-preallocated"}),
+}
+
+
+@pytest.mark.parametrize("row", rows(POSSIBLE, "cuDNN fails"))
+def test_failed_check_with_several_causes(simulated_gpu: Describe, row: str) -> None:
+    """Where what is seen has several causes they are listed, and none is confirmed."""
+    (function, code), check, causes = POSSIBLE[row]
+    name, _, skip = function.partition(",")
+    result = run(simulated_gpu().failing(name, code, skip=int(skip or 0)))
+    assert result.exit_status == UNUSABLE
+    failed = first_failure(result)
+    assert failed["name"] == check
+    assert failed["diagnosis"]["confidence"] in ("possible", "likely")
+    assert causes <= {failed["diagnosis"]["cause"], *failed["diagnosis"]["alternatives"]}
 
 
 @pytest.mark.parametrize("version", ["8.9.7", "9.0.0", "10.0.0"])
@@ -294,7 +327,7 @@ def test_hang(simulated_gpu: Describe) -> None:
     assert result.exit_status == UNUSABLE
     failed = first_failure(result)
     assert (failed["name"], failed["outcome"]) == ("conv2d", "timeout")
-    assert "did not answer within 15 s" in failed["message"]
+    assert "within 15 s" in failed["message"]
 
 
 def test_flood(simulated_gpu: Describe) -> None:
