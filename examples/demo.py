@@ -30,7 +30,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "report.json")
         command = ["--tfgpu-preflight", "--tfgpu-device=cpu", f"--tfgpu-report=json:{path}"]
-        pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short"]
+        pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--tb=short", "-rs"]
         subprocess.run([*pytest, *command, *sys.argv[1:]], cwd=SUITE, check=False)
         if not path.exists():
             print("\ndemo: the session wrote no report")

@@ -8,9 +8,6 @@ import pytest
 
 PYTEST_VERSION = tuple(int(part) for part in pytest.__version__.split(".")[:2])
 
-OURS = "tfgpu"
-"""The name under which pytest registers our own plugin: its entry point."""
-
 _UNIONS = PYTEST_VERSION >= (9, 2)
 
 
@@ -37,9 +34,9 @@ def ini_value(config: pytest.Config, name: str) -> Any:
         raise ValueError(str(error)) from None
 
 
-def skip_at_item(reason: str) -> None:
-    """Skip the running test; the report points at the test, not at this line."""
-    raise pytest.skip.Exception(reason, _use_item_location=True)
+def skipped_at_item(reason: str) -> BaseException:
+    """Return the exception that skips a test, with a report that points at the test, not at where it is raised."""
+    return pytest.skip.Exception(reason, _use_item_location=True)
 
 
 def fail_collection(report: pytest.CollectReport, text: str) -> None:
@@ -84,26 +81,6 @@ def add_section(report: pytest.TestReport | pytest.CollectReport, title: str, te
         report.longrepr = Annotated()
     elif isinstance(longrepr, str):
         report.longrepr = f"{longrepr}\n{f' {title} ':-^80}\n{text}"
-
-
-class BadHook(Exception):
-    """A hook of ours, implemented by another plugin, failed; the text names the plugin."""
-
-
-def contributions(config: pytest.Config, hook: str) -> dict[str, list[Any]]:
-    """Call a hook that returns sequences; return what each provider gave, by the provider's name.
-
-    Raises BadHook where an implementation raises or returns something else than a sequence.
-    """
-    given: dict[str, list[Any]] = {}
-    for implementation in getattr(config.hook, hook).get_hookimpls():
-        name = str(implementation.plugin_name)
-        try:
-            result = implementation.function()
-            given[name] = list(result or ())
-        except Exception as error:
-            raise BadHook(f"{hook} of {name}: {type(error).__name__}: {error}") from error
-    return given
 
 
 def subtest(report: pytest.TestReport | pytest.CollectReport) -> str:

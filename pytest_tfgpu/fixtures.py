@@ -19,6 +19,7 @@ class Tfgpu:
     def __init__(self, config: pytest.Config) -> None:
         from pytest_tfgpu.features.machine import LocalMachine
 
+        self._config = config
         self._session = get(config)
         self._machine = LocalMachine(config, self._session)
 
@@ -38,8 +39,7 @@ class Tfgpu:
         `name` is that of a marker, with or without `requires_`. Raises TypeError or ValueError where it is unknown or
         its arguments are wrong.
         """
-        from pytest_tfgpu.features.gate import build, turn_away
-        from pytest_tfgpu.features.marker_source import as_called
+        from pytest_tfgpu.features.gate import build, open_gate, turn_away
         from pytest_tfgpu.markers import BY_NAME
 
         marker = name if name.startswith("requires_") else f"requires_{name}"
@@ -51,7 +51,8 @@ class Tfgpu:
         self._machine.expect(requirement)
         found = requirement.found(self._machine)
         if found is not None:
-            turn_away(as_called(mark), found, strict=self._session.settings.strict)
+            open_gate(self._config, self._session)
+            turn_away(mark, requirement, found, strict=self._session.settings.strict)
 
 
 class CheckFailed(AssertionError):

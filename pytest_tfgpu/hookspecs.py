@@ -35,7 +35,7 @@ def pytest_tfgpu_facts() -> Mapping[str, Any]:  # type: ignore[empty-body]
     """Return facts to lay over those that were found, by the keys of `pytest_tfgpu.Facts`.
 
     Called once per process, when facts are first needed. A key that is not a fact, or a value of the wrong type,
-    is reported in one line and left out.
+    is left out, with one line at the end of the session.
     """
 
 

@@ -158,11 +158,11 @@ def _failing(machine: Machine, checks: tuple[str, ...]) -> str | None:
         for name in checks:
             result = results.get(name)
             if result is None:
-                return f"{name} was not among the checks that ran (--tfgpu-checks)"
+                return f"check {name} was not run (--tfgpu-checks)"
             if result.outcome != "passed":
                 where = "on the CPU" if gpu.index is None else f"on GPU {gpu.index}"
                 words = {"timeout": "timed out", "not-run": "was not run"}.get(result.outcome, result.outcome)
-                return f"{name} {words} {where}" + (f": {result.message}" if result.message else "")
+                return f"check {name} {words} {where}" + (f": {result.message}" if result.message else "")
     return None
 
 

@@ -203,6 +203,15 @@ class Facts(Record):
     unknown: dict[str, str] = field(default_factory=dict)
     """Name of a fact (`nvml`, `driver`, ...) -> why it is unknown, as a sentence."""
 
+    def with_fact(self, name: str, value: object) -> Facts:
+        """Return the facts with one of them replaced, by its name and as plain JSON.
+
+        Raises ValueError where there is no such fact or the value has the wrong type.
+        """
+        if not any(field.name == name for field in fields(Facts)):
+            raise ValueError(f"there is no fact {name!r}")
+        return Facts.from_json({**self.to_json(), name: value})
+
     @property
     def visible(self) -> tuple[Gpu, ...]:
         """The GPUs that CUDA would show, in its order."""

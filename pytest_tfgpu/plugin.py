@@ -41,9 +41,11 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", line)
     handed = getattr(config, "workerinput", {}).get("tfgpu")
     try:
-        settings = resolve(config) if handed is None else Settings.from_json(handed["settings"])
-        config.stash[KEY] = Session(settings)
-        register(config, config.stash[KEY], handed)
+        settings, sources = (
+            resolve(config) if handed is None else (Settings.from_json(handed["settings"]), {})
+        )
+        config.stash[KEY] = session = Session(settings, sources)
+        register(config, session, handed)
     except BadSetting as error:
         raise pytest.UsageError(f"pytest-tfgpu: {error}") from None
     config.add_cleanup(announce_session())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +27,10 @@ ENDED = (ABSENT, UNUSABLE)
 class Session:
     """Everything that a session of pytest-tfgpu remembers. One per pytest process."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, sources: Mapping[str, str]) -> None:
         self.settings = settings
+        self.sources = sources
+        """Field of a setting -> where its value comes from, for those that were given."""
         self.worker: str | None = None
         """Name of the xdist worker (`gw0`), None elsewhere."""
         self.shared: Path | None = None
@@ -38,7 +40,7 @@ class Session:
         self.read_verdict: Callable[[], Preflight | None] | None = None
         """Gives the verdict of a preflight that another process of this session ran."""
         self.problems: list[str] = []
-        """Defects of the plugin itself, one line each."""
+        """What went wrong beside the tests, in the plugin or in hooks of others: one line each."""
         self._facts: Facts | None = None
         self._preflight: Preflight | None = None
 
@@ -78,10 +80,14 @@ class Session:
     def problem(self, feature: str, error: BaseException) -> None:
         """Note a defect of the plugin itself, once each."""
         text = " ".join(str(error).split())[:300]
-        line = (
+        self.note(
             f"{feature} failed: {type(error).__name__}: {text} (no test result was changed; please report this "
             "with the output of 'tfgpu doctor')"
         )
+
+    def note(self, line: str) -> None:
+        """Note something that went wrong beside the tests, once."""
+        line = " ".join(line.split())[:500]
         if line not in self.problems:
             self.problems.append(line)
 

@@ -240,8 +240,8 @@ def _value(row: Setting, raw: object, source: str) -> Any:
         try:
             values.append(row.parse(text))
         except ValueError as error:
-            detail = f" ({error})" if row.ini == "lines" and str(error) else ""
-            raise BadSetting(f"{source}: expected {row.expected}, got {text!r}{detail}") from None
+            told = row.ini == "lines" and str(error)  # these parsers say themselves what they expected
+            raise BadSetting(f"{source}: {told or f'expected {row.expected}, got {text!r}'}") from None
     return tuple(values) if row.ini == "lines" else values[0]
 
 
@@ -264,8 +264,10 @@ def _given(row: Setting, config: pytest.Config, environ: Mapping[str, str]) -> t
     return None if written is None else (written, source)
 
 
-def resolve(config: pytest.Config, environ: Mapping[str, str] | None = None) -> Settings:
-    """Read every setting from its sources.
+def resolve(
+    config: pytest.Config, environ: Mapping[str, str] | None = None
+) -> tuple[Settings, dict[str, str]]:
+    """Read every setting from its sources; return them, and where each that was given comes from.
 
     Raises BadSetting for a value that can't be used.
     """
@@ -273,10 +275,11 @@ def resolve(config: pytest.Config, environ: Mapping[str, str] | None = None) -> 
 
     environ = own_environment() if environ is None else environ
     values: dict[str, Any] = {}
+    sources: dict[str, str] = {}
     for row in SETTINGS:
         given = _given(row, config, environ)
         if given is not None:
-            values[row.field] = _value(row, *given)
+            values[row.field], sources[row.field] = _value(row, *given), given[1]
     if values.get("require"):
         values["preflight"] = True
-    return Settings(**values)
+    return Settings(**values), sources

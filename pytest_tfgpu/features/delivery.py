@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_tfgpu import _compat
+from pytest_tfgpu.features import hooks
 from pytest_tfgpu.settings import BadSetting
 
 if TYPE_CHECKING:
@@ -28,16 +28,13 @@ def targets_of(
     on_github = environment.get("GITHUB_ACTIONS") == "true" and "GITHUB_STEP_SUMMARY" in environment
     if not session.settings.report and not on_github:
         return []
-    from pytest_tfgpu.reporters import Target, check_writable, find_reporter, parse_target
+    from pytest_tfgpu.reporters import Reporter, Target, check_writable, find_reporter, parse_target
 
     targets = [parse_target(text) for text in session.settings.report]
     if on_github and not any(target.silences or target.format == "github" for target in targets):
         targets.append(Target("github"))
-    try:
-        given = _compat.contributions(config, "pytest_tfgpu_reporters")
-    except _compat.BadHook as error:
-        raise BadSetting(str(error)) from None
-    reporters = [reporter for provider in given.values() for reporter in provider]
+    given = hooks.sequences(config, session, "pytest_tfgpu_reporters", Reporter)
+    reporters = [reporter for _, provided in given for reporter in provided]
     found = []
     for target in targets:
         if target.silences:
@@ -47,7 +44,8 @@ def targets_of(
             if target.path is not None:
                 check_writable(target.path, appends=reporter.appends)
         except (ValueError, OSError) as error:
-            raise BadSetting(f"--tfgpu-report: {error}") from None
+            source = session.sources.get("report", "--tfgpu-report")
+            raise BadSetting(f"{source}: {error}") from None
         found.append((target, reporter))
     return found
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pytest_tfgpu import _compat
+from pytest_tfgpu.features import hooks
 from pytest_tfgpu.session import Session, attach
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from pytest_tfgpu.knowledge.catalog import Catalog
     from pytest_tfgpu.model import Diagnosis
 
-SECTION = "tfgpu: likely cause"
+SECTION = "tfgpu: cause"
 _LOG_LINES = 400
 
 
@@ -70,10 +71,9 @@ class Failures:
         _compat.add_section(report, SECTION, text)
         attach(report, diagnosis=diagnosis.to_json())
         if seen is not None:
-            with self._session.guard("a pytest_tfgpu_diagnosis hook"):
-                self._config.hook.pytest_tfgpu_diagnosis(
-                    diagnosis=diagnosis, evidence=seen, facts=self._session.facts
-                )
+            heard = {"diagnosis": diagnosis, "evidence": seen, "facts": self._session.facts}
+            for _ in hooks.each(self._config, self._session, "pytest_tfgpu_diagnosis", **heard):
+                pass
         return diagnosis
 
     def _evidence(
@@ -93,13 +93,18 @@ class Failures:
         return diagnose(seen, self._session.facts, self._catalog)
 
     def _load_catalog(self) -> Catalog:
-        """Return the built-in causes with those of other plugins; a faulty one costs only those others."""
-        from pytest_tfgpu.knowledge.catalog import load
+        """Return the built-in causes with those of other plugins; a faulty one costs only its provider's."""
+        from pytest_tfgpu.knowledge.catalog import CatalogError, load
+        from pytest_tfgpu.knowledge.schema import Cause
 
-        with self._session.guard("a pytest_tfgpu_causes hook"):
-            given = _compat.contributions(self._config, "pytest_tfgpu_causes")
-            return load().extended((name, causes) for name, causes in given.items() if name != _compat.OURS)
-        return load()
+        catalog = load()
+        for provider, causes in hooks.sequences(self._config, self._session, "pytest_tfgpu_causes", Cause):
+            if provider != hooks.OURS:
+                try:
+                    catalog = catalog.extended([(provider, causes)])
+                except CatalogError as error:
+                    self._session.note(str(error))
+        return catalog
 
 
 def _inside(error: BaseException) -> BaseException:

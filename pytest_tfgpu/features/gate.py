@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -14,7 +14,8 @@ from pytest_tfgpu.markers import BY_NAME
 from pytest_tfgpu.requirements import Requirement
 from pytest_tfgpu.session import Session, attach
 
-_UNMET = pytest.StashKey[dict[str, str]]()
+_UNMET = "tfgpu_unmet"
+"""Attribute of the exception that turns a test away: what the report says of the requirement."""
 
 
 def build(mark: pytest.Mark) -> Requirement:
@@ -42,7 +43,8 @@ class Gate:
             except (TypeError, ValueError) as error:
                 path, line, written = locate(node, mark)
                 where = path if line is None else f"{path}:{line}"
-                return f"{where}: wrong arguments of a marker: {written}\n{mark.name}: {error}"
+                problem = str(error).removeprefix(f"{mark.name}() ")
+                return f"{where}: wrong arguments of a marker: {written}\n{mark.name}: {problem}"
             self._sound[id(mark)] = mark
         return None
 
@@ -51,10 +53,7 @@ class Gate:
             if mark.name in BY_NAME:
                 requirement, found = self._ask(mark)
                 if found is not None:
-                    item.stash[_UNMET] = {
-                        "requirement": mark.name, "required": requirement.required, "found": found
-                    }  # fmt: skip
-                    turn_away(as_called(mark), found, strict=self._session.settings.strict)
+                    turn_away(mark, requirement, found, strict=self._session.settings.strict)
 
     def _ask(self, mark: pytest.Mark) -> tuple[Requirement, str | None]:
         key = as_called(mark)
@@ -71,15 +70,27 @@ class Gate:
         self, item: pytest.Item, call: pytest.CallInfo[Any]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        unmet = item.stash.get(_UNMET, None)
-        if unmet is not None and call.when == "setup":
+        unmet = getattr(call.excinfo.value, _UNMET, None) if call.excinfo is not None else None
+        if unmet is not None:
             attach(report, skip=unmet)
         return report
 
 
-def turn_away(written: str, found: str, *, strict: bool) -> None:
+def open_gate(config: pytest.Config, session: Session) -> Gate:
+    """Return the gate of this session, registered at the first call."""
+    gate: Gate | None = config.pluginmanager.get_plugin("tfgpu-gate")
+    if gate is None:
+        gate = Gate(config, session)
+        config.pluginmanager.register(gate, "tfgpu-gate")
+    return gate
+
+
+def turn_away(mark: pytest.Mark, requirement: Requirement, found: str, *, strict: bool) -> NoReturn:
     """Skip the running test, or fail it if `strict`, and say what was required and what was found."""
-    reason = f"{written}: found {found}"
+    reason = f"{as_called(mark)}: found {found}"
     if strict:
-        pytest.fail(f"{reason} (--tfgpu-strict)", pytrace=False)
-    _compat.skip_at_item(reason)
+        error: BaseException = pytest.fail.Exception(f"{reason} (--tfgpu-strict)", pytrace=False)
+    else:
+        error = _compat.skipped_at_item(reason)
+    setattr(error, _UNMET, {"requirement": mark.name, "required": requirement.required, "found": found})
+    raise error

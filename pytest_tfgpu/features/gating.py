@@ -52,8 +52,7 @@ class Gating:
 
     def _open(self) -> Gate:
         if self._gate is None:
-            from pytest_tfgpu.features.gate import Gate
+            from pytest_tfgpu.features.gate import open_gate
 
-            self._gate = Gate(self._config, self._session)
-            self._config.pluginmanager.register(self._gate, "tfgpu-gate")
+            self._gate = open_gate(self._config, self._session)
         return self._gate

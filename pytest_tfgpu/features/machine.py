@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import pytest
 
-from pytest_tfgpu import _compat
-from pytest_tfgpu.features import sharing
+from pytest_tfgpu.features import hooks, sharing
 from pytest_tfgpu.requirements import NoGpu, Requirement
 
 if TYPE_CHECKING:
@@ -18,24 +17,18 @@ if TYPE_CHECKING:
     from pytest_tfgpu.session import Session
 
 
-def known_checks(config: pytest.Config) -> dict[str, Check]:
-    """Return every check that the hook knows, by name.
-
-    Raises BadHook where two providers give checks of one name, or where a provider gives something else.
-    """
+def known_checks(config: pytest.Config, session: Session) -> dict[str, Check]:
+    """Return every check that the hook knows, by name. Of two with one name the first stands, and that is said."""
     from pytest_tfgpu.model import Check
 
     checks: dict[str, Check] = {}
     providers: dict[str, str] = {}
-    for provider, given in _compat.contributions(config, "pytest_tfgpu_checks").items():
+    for provider, given in hooks.sequences(config, session, "pytest_tfgpu_checks", Check):
         for check in given:
-            if not isinstance(check, Check):
-                raise _compat.BadHook(f"pytest_tfgpu_checks of {provider}: expected a Check, got {check!r}")
             if check.name in checks:
-                raise _compat.BadHook(
-                    f"check {check.name!r} is given by {providers[check.name]} and by {provider}"
-                )
-            checks[check.name], providers[check.name] = check, provider
+                session.note(f"check {check.name!r} is given by {providers[check.name]} and by {provider}")
+            else:
+                checks[check.name], providers[check.name] = check, provider
     return checks
 
 
@@ -49,7 +42,7 @@ def request_for(config: pytest.Config, session: Session, names: Iterable[str]) -
     settings, facts = session.settings, session.facts
     if settings.device == "gpu" and not worth_running(facts):
         return None
-    known = known_checks(config)
+    known = known_checks(config, session)
     wanted = tuple(dict.fromkeys(names))
     require_known(wanted, known)
     return Request(
@@ -66,6 +59,11 @@ def require_known(names: Iterable[str], known: Iterable[str]) -> None:
     for name in names:
         if name not in known:
             raise ValueError(f"there is no check {name!r}, known are: {', '.join(sorted(known))}")
+
+
+def _clause(sentence: str | None) -> str:
+    """Return a reason so that it goes on from a colon."""
+    return (sentence or "for an unknown reason").removeprefix("There is no NVIDIA GPU: ").rstrip(".")
 
 
 class LocalMachine:
@@ -104,10 +102,10 @@ class LocalMachine:
         here = presence(self.facts)
         preflight = self._session.preflight
         if here.status == "absent":
-            raise NoGpu(f"no GPU. {here.reason}")
+            raise NoGpu(f"no GPU: {_clause(here.reason)}")
         if preflight.verdict == "not-asked":
             if here.status != "present":
-                raise NoGpu(f"no GPU that TensorFlow can use. {here.reason}")
+                raise NoGpu(f"no GPU that TensorFlow can use: {_clause(here.reason)}")
         elif self._session.settings.on_broken != "warn":
             return self._usable(preflight)
         return self.facts.visible
@@ -115,7 +113,7 @@ class LocalMachine:
     def _usable(self, preflight: Preflight) -> tuple[Gpu, ...]:
         usable = {gpu.index for gpu in preflight.gpus if gpu.usable}
         if not usable:
-            raise NoGpu(f"no GPU that TensorFlow can use. {preflight.reason or ''}".rstrip())
+            raise NoGpu(f"no GPU that TensorFlow can use: {_clause(preflight.reason)}")
         return tuple(gpu for gpu in self.facts.visible if gpu.index in usable)
 
     def expect(self, requirement: Requirement) -> None:
@@ -172,5 +170,5 @@ class LocalMachine:
 
     def _known(self) -> dict[str, Check]:
         if self._checks is None:
-            self._checks = known_checks(self._config)
+            self._checks = known_checks(self._config, self._session)
         return self._checks

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_tfgpu import _compat
 from pytest_tfgpu.session import Session, get
 from pytest_tfgpu.settings import DEFAULT_CHECKS, BadSetting
+
+if TYPE_CHECKING:
+    from pytest_tfgpu.model import Facts
 
 if TYPE_CHECKING:
     pass
@@ -78,15 +80,21 @@ def hand_down(config: pytest.Config) -> dict[str, Any]:
     return {"settings": session.settings.to_json(), "shared": str(session.shared)}
 
 
-def collect_facts(config: pytest.Config, session: Session) -> Any:
-    """Collect the facts of this machine and lay over them what `pytest_tfgpu_facts` hooks give."""
+def collect_facts(config: pytest.Config, session: Session) -> Facts:
+    """Collect the facts of this machine and lay over them what `pytest_tfgpu_facts` hooks give, key by key."""
     from pytest_tfgpu.environment import collect_facts as collect
-    from pytest_tfgpu.model import Facts
+    from pytest_tfgpu.features import hooks
 
     facts = collect()
-    for given in config.hook.pytest_tfgpu_facts():
-        with session.guard("a pytest_tfgpu_facts hook"):
-            facts = Facts.from_json({**facts.to_json(), **given})
+    for provider, given in hooks.each(config, session, "pytest_tfgpu_facts"):
+        if isinstance(given, Mapping):
+            for key, value in given.items():
+                try:
+                    facts = facts.with_fact(key, value)
+                except ValueError as error:
+                    session.note(f"{provider}: pytest_tfgpu_facts: {error}")
+        elif given is not None:
+            session.note(f"{provider}: pytest_tfgpu_facts: expected a mapping, got {given!r:.100}")
     return facts
 
 
@@ -97,6 +105,7 @@ def _check_names(config: pytest.Config, session: Session) -> None:
     from pytest_tfgpu.features.machine import known_checks, require_known
 
     try:
-        require_known(session.settings.checks, known_checks(config))
-    except (ValueError, _compat.BadHook) as error:
-        raise BadSetting(f"--tfgpu-checks: {error}") from None
+        require_known(session.settings.checks, known_checks(config, session))
+    except ValueError as error:
+        told = "; ".join((str(error), *session.problems))
+        raise BadSetting(f"{session.sources['checks']}: {told}") from None

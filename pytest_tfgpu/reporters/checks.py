@@ -30,7 +30,8 @@ def verdict(preflight: Preflight) -> str:
         return ""
     title = f"{preflight.device.upper()} {preflight.verdict}"
     if preflight.verdict != "ok":
-        return f"{title}: {reason}" if reason else title
+        cause = f" [{clean(preflight.cause)}]" if preflight.cause else ""
+        return (f"{title}: {reason}" if reason else title) + cause
     checks = [check for gpu in preflight.gpus for check in gpu.checks]
     passed = sum(check.outcome == "passed" for check in checks)
     total = count(passed, "check") if passed == len(checks) else f"{passed} of {count(len(checks), 'check')}"
@@ -62,7 +63,7 @@ def faults(preflight: Preflight) -> list[Fault]:
     found: dict[tuple[str, str], tuple[list[str], CheckResult]] = {}
     for gpu in preflight.gpus:
         for check in gpu.checks:
-            message = check.diagnosis.summary if check.diagnosis else check.message
+            message = _named(check.diagnosis) if check.diagnosis else check.message
             if check.outcome not in ("passed", "not-run") and message:
                 devices, _ = found.setdefault((check.name, message), ([], check))
                 devices.append(_device(gpu) if gpu.index is None else f"GPU {gpu.index}")
@@ -70,6 +71,12 @@ def faults(preflight: Preflight) -> list[Fault]:
         Fault(name, tuple(devices), clean(message), check.diagnosis)
         for (name, message), (devices, check) in found.items()
     ]
+
+
+def _named(diagnosis: Diagnosis) -> str:
+    """Return the cause in words, and its id; one that isn't sure is said to be possible."""
+    doubt = "possible cause: " if diagnosis.confidence == "possible" else ""
+    return f"{doubt}{diagnosis.summary} [{diagnosis.cause}]"
 
 
 def _device(gpu: GpuChecks) -> str:

@@ -47,7 +47,7 @@ def header_line(facts: Facts, *, ascii_only: bool = False) -> str:
 
 def _tensorflow(facts: Facts) -> str:
     if facts.tensorflow is None:
-        return "TensorFlow unknown" if "tensorflow" in facts.unknown else "no TensorFlow"
+        return "no TensorFlow"
     remarks = [facts.tensorflow_distribution] if facts.tensorflow_distribution else []
     if facts.is_cuda_build is False:
         remarks.append("built without CUDA")
@@ -82,7 +82,8 @@ def preflight_lines(
     style = _VERDICT_STYLES.get(preflight.verdict, "red")
     lines = [paint(line, style) for line in _wrapped(sentence, width, "")]
     lines += _table(preflight, width, paint)
-    told = {clean(preflight.reason or "")}
+    reason = clean(preflight.reason or "")
+    told = {reason, f"{reason} [{preflight.cause}]"}
     for fault in checks.faults(preflight):
         lines += _explanation(fault.subject, fault.message, fault.diagnosis, told, width)
     for finding in preflight.findings:

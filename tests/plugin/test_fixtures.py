@@ -43,6 +43,8 @@ def test_wrong(tfgpu, arguments, text):
     outcome = suite.run(*mode, "-rs")
     assert outcome.outcomes == {"passed": 5, "skipped": 1}, outcome.text
     assert "requires_gpu(2, memory='8 GiB'): found no GPU" in outcome.text
+    (skip,) = outcome.report["skips"]
+    assert (skip["nodeid"], skip["required"]) == ("test_it.py::test_unmet", "2 GPUs with memory 8 GiB")
     strict = suite.run(*mode, "--tfgpu-strict", "-k", "unmet")
     assert strict.outcomes["failed"] == 1
 

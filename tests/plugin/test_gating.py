@@ -38,7 +38,7 @@ def test_unmet_requirements_skip_with_found_and_required(suite: Suite, mode: tup
     suite.write("test_it.py", GATED)
     outcome = suite.run(*mode, "-rs")
     assert outcome.outcomes == {"passed": 3, "skipped": 3}, outcome.text
-    assert "test_it.py:4: requires_gpu(2, memory='8 GiB'): found no GPU. " in outcome.text
+    assert "test_it.py:4: requires_gpu(2, memory='8 GiB'): found no GPU: " in outcome.text
     assert "requires_tensorflow('>=99'): found 2." in outcome.text
     skips = {skip["nodeid"].partition("::")[2]: skip for skip in outcome.report["skips"]}
     assert skips["test_gpus"]["requirement"] == "requires_gpu"
@@ -216,7 +216,8 @@ def test_a_failing_check_skips_what_requires_it(suite: Suite) -> None:
     outcome = suite.run("--tfgpu-device=cpu", "--tfgpu-checks=device", "-rs", environment=environment)
     assert outcome.outcomes == {"skipped": 1}, outcome.text
     assert (
-        "requires_check('breaking'): found breaking failed on the CPU: The product is wrong." in outcome.text
+        "requires_check('breaking'): found check breaking failed on the CPU: The product is wrong."
+        in outcome.text
     )
 
 

@@ -308,7 +308,8 @@ def test_annotation_at_a_line() -> None:
 def test_annotation_of_a_broken_machine() -> None:
     """A GPU that can't be used is an error of its own where no test failed of the same cause."""
     assert annotation_lines(report(exit_status=70, preflight=UNUSABLE)) == [
-        "::error title=GPU unusable::cuDNN 8.9.6 was loaded; TensorFlow 2.21.0 needs 9.3 or newer."
+        "::error title=GPU unusable::cuDNN 8.9.6 was loaded; TensorFlow 2.21.0 needs 9.3 or newer. "
+        "[cudnn-version-mismatch]"
     ]
     absent = report(exit_status=69, preflight=Preflight("absent", "No GPU, 1 required."))
     assert annotation_lines(absent) == ["::error title=GPU absent::No GPU, 1 required."]

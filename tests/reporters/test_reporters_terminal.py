@@ -48,7 +48,7 @@ from pytest_tfgpu.reporters.terminal import causes_lines, header_line, preflight
         (replace(FACTS, built_for=None, cuda=None, cudnn=None, visible_gpus=()),
          "tfgpu: TensorFlow 2.21.0 (tensorflow), driver 555.42.06, 0 of 2 GPUs visible (2 x Tesla T4)"),
         (Facts(device_files=("/dev/nvidia0",)), "tfgpu: no TensorFlow, GPUs unknown"),
-        (Facts(unknown={"tensorflow": "broken"}), "tfgpu: TensorFlow unknown, no GPU"),
+        (Facts(unknown={"tensorflow": "broken"}), "tfgpu: no TensorFlow, no GPU"),
     ],
 )  # fmt: skip
 def test_header(facts: Facts, line: str) -> None:
@@ -108,6 +108,7 @@ def test_preflight_unusable() -> None:
     """A failed check is explained once for all GPUs, and the reason isn't said twice."""
     assert preflight_lines(UNUSABLE, width=80) == [
         "GPU unusable: cuDNN 8.9.6 was loaded; TensorFlow 2.21.0 needs 9.3 or newer.",
+        "  [cudnn-version-mismatch]",
         "GPU         check   outcome    time",
         "0 Tesla T4  device  passed   0.31 s",
         "            conv2d  failed   1.20 s",
@@ -153,9 +154,9 @@ def test_preflight_in_colour() -> None:
     """The verdict and the outcomes are coloured; without the colours the text is the same."""
     painted = preflight_lines(UNUSABLE, width=80, markup=lambda text, style: f"<{style}>{text}</>")
     assert painted[0].startswith("<red>GPU unusable: ")
-    assert painted[2] == "0 Tesla T4  device  <green>passed </>  0.31 s"
-    assert painted[3] == "            conv2d  <red>failed </>  1.20 s"
-    assert painted[4] == "            gather  <yellow>not run</>"
+    assert painted[3] == "0 Tesla T4  device  <green>passed </>  0.31 s"
+    assert painted[4] == "            conv2d  <red>failed </>  1.20 s"
+    assert painted[5] == "            gather  <yellow>not run</>"
     plain = [re.sub(r"<\w+>|</>", "", line).rstrip() for line in painted]
     assert plain == preflight_lines(UNUSABLE, width=80)
     assert preflight_lines(OK, width=80, markup=lambda text, style: style)[0] == "green"

@@ -68,7 +68,7 @@ def test_a_gpu_that_tensorflow_cannot_use_is_none(simulated_gpu: Describe) -> No
     result = machine.run_pytest(files=GATED)
     assert result.outcomes == {"skipped": 7}
     (skip,) = (skip for skip in result.report["skips"] if skip["nodeid"].endswith("test_one"))
-    assert skip["found"].startswith("no GPU that TensorFlow can use. ")
+    assert skip["found"].startswith("no GPU that TensorFlow can use: ")
     assert "libcublas.so.12" in skip["found"]
 
 
