@@ -28,7 +28,7 @@ _CAPTURED = re.compile(r"-{3,200} Captured (stdout|stderr|log) (\w{1,12}) -{3,20
 _RULER = re.compile(r"={3,200}(?: .{1,300} ={3,200})?$")
 _LOCATION = re.compile(r"\S.{0,300}?:\d{1,7}: ([A-Za-z_][\w.]{0,120})$")
 _RAISED = re.compile(r"(?:[A-Za-z_]\w{0,80}\.){0,12}[A-Za-z_]\w{1,80}(?:: |$)")
-_ONE_LINE = re.compile(r"\S.{0,300}?:\d{1,7}: ((?:[A-Za-z_]\w{0,80}\.){1,12}\w{1,80}Error): (.*)$")
+_ONE_LINE = re.compile(r"\S.{0,300}?:\d{1,7}: ((?:[A-Za-z_]\w{0,80}\.){0,12}\w{1,80}Error): (.*)$")
 _ABORTS = ("Fatal Python error: ", "Aborted", "terminate called after")
 
 

@@ -22,7 +22,7 @@ CAUSE = Cause(
                 "Unable to load any of {{libcudnn",
                 "cuDNN could not be found or could not be loaded",
                 "Could not locate zlibwapi.dll",
-                "Couldn't open CUDA library {|libcudnn|cudnn}{w}",
+                "Couldn't open CUDA library {libcudnn|cudnn}{w}",
                 "Unable to load cuDNN DSO",
                 "Failed to load libcudnn",
             ),

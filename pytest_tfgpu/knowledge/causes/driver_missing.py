@@ -54,6 +54,8 @@ CAUSE = Cause(
         Signature(
             "follows", ("Could not find cuda drivers on your machine",), needs=("gpu-wanted",), weight=0.3
         ),
+        Signature("root", ("Couldn't open CUDA library libcuda{w}",), needs=("gpu-wanted",), weight=0.85),
+        Signature("follows", ("CUDA Version: ERR!",), weight=0.5),
         Signature("excludes", needs=("cpu-build",), weight=0.5),
         Signature("excludes", needs=("driver-halves-differ",), weight=0.6),
         Signature("excludes", needs=("driver-halves-agree",), weight=0.5),

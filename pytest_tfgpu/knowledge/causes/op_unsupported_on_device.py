@@ -44,6 +44,7 @@ CAUSE = Cause(
         Signature(
             "root",
             ("{op|kernel|operation} only supports", "not {|currently |yet }implemented for"),
+            needs=("computing-operation",),
             weight=0.65,
         ),
         Signature(
