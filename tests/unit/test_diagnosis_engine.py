@@ -186,7 +186,7 @@ class TestSilence:
 
     def test_an_error_that_was_handled_before_is_not_this_one(self) -> None:
         """What an earlier operation printed, and the program survived, stands back behind the exception."""
-        log = "W op_kernel.cc:1] OP_REQUIRES failed at gather_op.cc:1 : INVALID_ARGUMENT: indices[0] = 7 is not in [0, 1)"
+        log = "W op_kernel.cc:1] failed at gather_op.cc:1 : INVALID_ARGUMENT: indices[0] = 7 is not in [0, 1)"
         diagnosis = known("UnimplementedError", "Cast string to float is not supported [Op:Cast]", log)
         assert (diagnosis.cause, diagnosis.confidence) == ("unsupported-cast", "likely")
 

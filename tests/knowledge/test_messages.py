@@ -1,0 +1,176 @@
+"""TensorFlow's own texts, version by version, and the cause that each is put down to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_tfgpu.diagnosis import engine
+from pytest_tfgpu.diagnosis.evidence import from_text
+from pytest_tfgpu.model import Facts
+
+T4: dict[str, Any] = {
+    "gpus": [{"name": "Tesla T4", "compute_capability": "7.5", "memory_total_mib": 15360}],
+    "tensorflow": "2.21.0",
+    "is_cuda_build": True,
+}
+INIT = "E0000 00:00:1 1 cuda_platform.cc:52] failed call to cuInit: INTERNAL: CUDA error: Failed call to cuInit: "
+OLD_INIT = "E tensorflow/stream_executor/cuda/cuda_driver.cc:318] failed call to cuInit: "
+RETAIN = "Bad StatusOr access: INTERNAL: CUDA error: Failed call to cuDevicePrimaryCtxRetain: "
+LOADER = "W tensorflow/stream_executor/platform/default/dso_loader.cc:64] Could not load dynamic library "
+DLOPEN = "W0000 00:00:1 1 gpu_device.cc:2365] Cannot dlopen some GPU libraries."
+DNN = "E0000 00:00:1 1 cuda_dnn.cc:461] Could not create cudnn handle: CUDNN_STATUS_NOT_INITIALIZED"
+KERNEL = "'cuLaunchKernel(function, gridX, gridY)' failed with '{}' [Op:Mul] name: "
+MODULE = "W0000 00:00:1 1 tf_gpu_runtime_wrappers.cc:40] 'cuModuleLoadData(&module, data)' failed with '{}'"
+
+AT_START = [
+    (INIT + "UNKNOWN ERROR (303)", "driver-missing"),
+    (INIT + "CUDA_ERROR_STUB_LIBRARY: CUDA driver is a stub library", "driver-missing"),
+    (INIT + "CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected", "gpu-not-visible"),
+    (INIT + "CUDA_ERROR_UNKNOWN: unknown error", "driver-unhealthy"),
+    (INIT + "CUDA_ERROR_SYSTEM_NOT_READY: system not yet initialized", "driver-unhealthy"),
+    (INIT + "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH: system has unsupported driver", "driver-library-mismatch"),
+    (INIT + "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE: forward compatibility", "driver-too-old"),
+    (INIT + "CUDA_ERROR_DEVICE_UNAVAILABLE: device(s) is/are busy or unavailable", "gpu-busy"),
+    (OLD_INIT + "UNKNOWN ERROR (303)", "driver-missing"),
+    (OLD_INIT + "CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected", "gpu-not-visible"),
+    (LOADER + "'libcuda.so.1'; dlerror: libcuda.so.1: cannot open shared object file", "driver-missing"),
+    (
+        LOADER + "'libcublas.so.11'; dlerror: libcublas.so.11: cannot open shared object file",
+        "cuda-library-missing",
+    ),
+    (LOADER + "'libcudnn.so.8'; dlerror: libcudnn.so.8: cannot open shared object file", "cudnn-missing"),
+    (LOADER + "'cudart64_110.dll'; dlerror: cudart64_110.dll not found", "cuda-library-missing"),
+    ("Could not locate zlibwapi.dll. Please make sure it is in your library path!", "cudnn-missing"),
+    (DLOPEN, "cuda-library-missing"),
+    (
+        "I gpu_device.cc:1700] Ignoring visible gpu device (device: 0, name: GeForce GT 710) with Cuda compute "
+        "capability 3.5. The minimum required Cuda capability is 5.0.",
+        "unsupported-compute-capability",
+    ),
+    (
+        "W gpu_device.cc:2431] TensorFlow was not built with CUDA kernel binaries compatible with compute capability "
+        "8.9. CUDA kernels will be jit-compiled from PTX, which could take 30 minutes or longer.",
+        "kernels-compiled-at-first-use",
+    ),
+]
+
+RAISED = [
+    (
+        "RuntimeError",
+        "Bad StatusOr access: RESOURCE_EXHAUSTED: CUDA_ERROR_OUT_OF_MEMORY",
+        "memory-held-by-other-process",
+    ),
+    ("RuntimeError", RETAIN + "CUDA_ERROR_DEVICE_UNAVAILABLE: busy or unavailable", "gpu-busy"),
+    ("RuntimeError", RETAIN + "CUDA_ERROR_ECC_UNCORRECTABLE: uncorrectable ECC error", "gpu-hardware-error"),
+    ("RuntimeError", RETAIN + "CUDA_ERROR_UNKNOWN: unknown error", "driver-unhealthy"),
+    ("InternalError", KERNEL.format("CUDA_ERROR_ILLEGAL_ADDRESS"), "gpu-fault"),
+    (
+        "InternalError",
+        "Error recording CUDA event: CUDA_ERROR_LAUNCH_FAILED: unspecified launch failure",
+        "gpu-fault",
+    ),
+    ("InternalError", "No blas support for stream [Op:MatMul]", "memory-preallocated"),
+    ("InternalError", "Blas xGEMM launch failed : a.shape=[1,2,3], b.shape=[1,3,4]", "memory-preallocated"),
+    ("InternalError", "Dst tensor is not initialized.", "out-of-memory"),
+    ("InternalError", "libdevice not found at ./libdevice.10.bc", "cuda-toolkit-not-found"),
+    ("UnavailableError", "No PTX compilation provider is available.", "cuda-toolkit-not-found"),
+    ("InternalError", "NCCL: unhandled system error. Set NCCL_DEBUG=WARN for detail.", "collective-failure"),
+    ("NotFoundError", "No algorithm worked! [Op:__inference_train_function_1]", "out-of-memory"),
+    (
+        "UnimplementedError",
+        "A deterministic GPU implementation of AdjustContrast is not currently available.",
+        "determinism-unsupported",
+    ),
+    (
+        "UnimplementedError",
+        "The Conv2D op currently does not support grouped convolutions on the CPU. A grouped convolution was attempted "
+        "to be run because the input depth of 6 does not match the filter input depth of 3 [Op:Conv2D]",
+        "op-unsupported-on-device",
+    ),
+    (
+        "UnimplementedError",
+        "The Conv2D op currently does not support grouped convolutions on the CPU. A grouped convolution was attempted "
+        "to be run because the input depth of 4 does not match the filter input depth of 3 [Op:Conv2D]",
+        "shape-mismatch",
+    ),
+    (
+        "NotFoundError",
+        "No registered 'Where' OpKernel for 'GPU' devices compatible with node {{node Where}}\n\t (OpKernel was found, "
+        "but attributes didn't match) Requested Attributes: T=DT_STRING\n\t.  Registered:  device='GPU'; T in "
+        "[DT_FLOAT]",
+        "dtype-unsupported-on-device",
+    ),
+    (
+        "InvalidArgumentError",
+        "Cannot assign a device for operation x: {{node x}}was explicitly assigned to /device:GPU:1 but available "
+        "devices are [ /job:localhost/replica:0/task:0/device:CPU:0, /job:localhost/replica:0/task:0/device:GPU:0 ].",
+        "invalid-device",
+    ),
+]
+
+TOGETHER = [
+    (
+        "No DNN in stream executor.",
+        [DNN, "E cuda_dnn.cc:466] Memory usage: 1 bytes free, 9 bytes total."],
+        "memory-preallocated",
+    ),
+    (
+        "No DNN in stream executor.",
+        ["E cuda_dnn.cc:522] Loaded runtime CuDNN library: 10.0.0 but source was compiled with: 9.3.0."],
+        "cudnn-version-mismatch",
+    ),
+    (
+        KERNEL.format("CUDA_ERROR_INVALID_HANDLE"),
+        [MODULE.format("CUDA_ERROR_INVALID_PTX")],
+        "unsupported-compute-capability",
+    ),
+    (
+        KERNEL.format("CUDA_ERROR_INVALID_HANDLE"),
+        [MODULE.format("CUDA_ERROR_UNSUPPORTED_PTX_VERSION")],
+        "driver-too-old",
+    ),
+    (
+        "Cannot assign a device for operation x: {{node x}}was explicitly assigned to /device:GPU:0 but available "
+        "devices are [ /job:localhost/replica:0/task:0/device:CPU:0 ].",
+        [LOADER + "'libcudart.so.10.1'; dlerror: libcudart.so.10.1: cannot open shared object file"],
+        "cuda-library-missing",
+    ),
+]
+
+
+def first(exception: str, message: str, *log: str, **facts: Any) -> str | None:
+    """Return the id of the first cause, or None."""
+    ranked = engine.rank(from_text(exception, message, log), Facts.from_json(facts))
+    return ranked[0].cause.id if ranked else None
+
+
+@pytest.mark.parametrize(("line", "cause"), AT_START)
+def test_a_line_printed_at_the_start_names_its_cause(line: str, cause: str) -> None:
+    """What TensorFlow prints when it loses a GPU at the start tells why."""
+    assert first("", "", line, **T4) == cause
+
+
+@pytest.mark.parametrize(("exception", "message", "cause"), RAISED)
+def test_an_exception_names_its_cause(exception: str, message: str, cause: str) -> None:
+    """An exception's class and text alone tell the cause, where they can."""
+    assert first(exception, message, **T4) == cause
+
+
+@pytest.mark.parametrize(("message", "log", "cause"), TOGETHER)
+def test_the_line_before_decides_what_an_exception_means(message: str, log: list[str], cause: str) -> None:
+    """One text has several causes, and the log line before it tells which."""
+    assert first("InternalError", message, *log, **T4) == cause
+
+
+def test_facts_name_the_library_that_tensorflow_does_not() -> None:
+    """From 2.12 on TensorFlow doesn't name the missing library; the facts do."""
+    missing = {
+        "libraries": [{"name": "libcudnn.so.9"}, {"name": "libcublas.so.12", "path": "/lib/libcublas.so.12"}]
+    }
+    assert first("", "", DLOPEN, **T4, **missing) == "cudnn-missing"
+    missing = {
+        "libraries": [{"name": "libcusolver.so.11"}, {"name": "libcudnn.so.9", "path": "/lib/libcudnn.so.9"}]
+    }
+    assert first("", "", DLOPEN, **T4, **missing) == "cuda-library-missing"
