@@ -20,7 +20,7 @@ def how_it_ended(child: Child) -> tuple[ProblemKind, Outcome, str]:
     if child.end == "flood":
         return "flood", "failed", f"was ended after it had written {FLOOD_MIB} MiB of output"
     if child.end == "timeout" or (code == 1 and "Timeout (" in "\n".join(child.stderr.lines())):
-        return "timeout", "timeout", f"no answer within {child.limit:g} s (--tfgpu-preflight-timeout)"
+        return "timeout", "timeout", f"did not answer within {child.limit:g} s (--tfgpu-preflight-timeout)"
     if code is not None and code < 0:
         return "crashed", "crashed", f"was killed by {_signal_name(-code)}"
     shown = f"{code:#010x}" if code is not None and code > 0xFFFF else str(code)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -127,20 +128,30 @@ def test_device_that_is_lost(tmp_path: Path) -> None:
     assert answer.data["unknown"] == {"gpus[0]": "NVML can't reach GPU 0: GPU is lost."}
 
 
-def test_interpreter_that_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_interpreter_that_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no Python can be started, that is the reason, and nothing is raised."""
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
-    answer = Question(dict(os.environ), 5.0).answer()
+    answer = ask(tmp_path, "int unrelated;")
     assert (answer.reason or "").startswith("NVML could not be asked: ")
+
+
+def test_no_process_is_started_without_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where neither the library nor anything of a driver is found, nobody is asked."""
+    if any(Path(sign).exists() for sign in ("/proc/driver/nvidia", "/dev/nvidiactl", "/dev/dxg")):
+        pytest.skip("this machine has a driver")
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    answer = Question({"LD_LIBRARY_PATH": "/nowhere"}, 5.0).answer()
+    assert (answer.code, answer.reason) == (12, "NVML's library (libnvidia-ml.so.1) is not found.")
 
 
 def test_without_nvidia_ml_py(tmp_path: Path) -> None:
     """A Python without nvidia-ml-py says that it is missing."""
-    root = str(Path(pytest_tfgpu.__file__).parents[1])
+    shutil.copytree(Path(pytest_tfgpu.__file__).parent, tmp_path / "pytest_tfgpu")
+    compile_library(tmp_path / "libnvidia-ml.so.1", code="int unrelated;")
     code = (
-        f"import sys; sys.path[:] = [p for p in sys.path if 'site-packages' not in p] + [{root!r}]\n"
+        f"import sys; sys.path[:] = [p for p in sys.path if 'site-packages' not in p] + [{str(tmp_path)!r}]\n"
         "from pytest_tfgpu.environment.nvml import Question\n"
-        "print(Question({}, 5.0).answer().reason)"
+        f"print(Question({{'LD_LIBRARY_PATH': {str(tmp_path)!r}}}, 5.0).answer().reason)"
     )
     done = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "nvidia-ml-py is not installed.\n"

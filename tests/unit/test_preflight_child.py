@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+import pytest_tfgpu
 from pytest_tfgpu.model import Check, CheckResult
 from pytest_tfgpu.preflight import Answer, Request, default_checks, start
 from pytest_tfgpu.preflight.ledger import Ledger
@@ -241,7 +243,7 @@ def test_nothing_is_left_running(checked: dict[str, CheckResult]) -> None:
         ("aborts", 60, "crashed", "was killed by SIGABRT"),
         ("exits", 60, "crashed", "ended with exit status 0 without an answer"),
         ("floods", 60, "failed", "was ended after it had written 32 MiB of output"),
-        ("hangs", 12, "timeout", "did not answer within 12 s"),
+        ("hangs", 12, "timeout", "did not answer within 12 s (--tfgpu-preflight-timeout)"),
     ],
 )
 def test_a_check_that_takes_the_child_down(name: str, seconds: float, outcome: str, message: str) -> None:
@@ -299,10 +301,24 @@ def test_the_child_ends_with_its_parent(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def bare_python(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A Python with nothing installed."""
+    """A Python with nothing installed but this package."""
     folder = tmp_path_factory.mktemp("bare")
     venv.create(folder, symlinks=True, with_pip=False)
+    (site,) = folder.glob("lib/python*/site-packages")
+    shutil.copytree(Path(pytest_tfgpu.__file__).parent, site / "pytest_tfgpu")
     return str(folder / "bin" / "python")
+
+
+def run_in(python: str, **variables: str) -> Answer:
+    """Run the default checks on the CPU from another Python, and return the answer."""
+    code = (
+        "import json\nfrom pytest_tfgpu.preflight import Request, default_checks, start\n"
+        "answer = start(Request(default_checks(), device='cpu', timeout=60.0)).result()\n"
+        "print(json.dumps(answer.to_json()))"
+    )
+    command = [python, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=environment(**variables))
+    return Answer.from_json(json.loads(done.stdout))
 
 
 def problem(answer: Answer) -> tuple[str, str]:
@@ -314,14 +330,14 @@ def problem(answer: Answer) -> tuple[str, str]:
 
 def test_no_tensorflow(bare_python: str) -> None:
     """A Python without TensorFlow is told as that."""
-    answer = run(*default_checks(), executable=bare_python, environment=environment(PYTHONPATH=""))
+    answer = run_in(bare_python, PYTHONPATH="")
     assert problem(answer) == ("no-tensorflow", "TensorFlow is not installed for this Python")
 
 
 def test_an_empty_folder_is_no_tensorflow(bare_python: str, tmp_path: Path) -> None:
     """A folder `tensorflow` without a package in it counts as no TensorFlow."""
     (tmp_path / "tensorflow").mkdir()
-    answer = run(executable=bare_python, environment=environment(PYTHONPATH=str(tmp_path)))
+    answer = run_in(bare_python, PYTHONPATH=str(tmp_path))
     assert problem(answer)[0] == "no-tensorflow"
 
 
@@ -372,7 +388,7 @@ def test_a_hang_while_tensorflow_is_imported(tmp_path: Path) -> None:
     answer = run(*default_checks(), seconds=3, environment=environment(PYTHONPATH=str(tmp_path)))
     assert problem(answer) == (
         "timeout",
-        "the preflight's process did not answer within 3 s while importing TensorFlow",
+        "the preflight's process did not answer within 3 s (--tfgpu-preflight-timeout) while importing TensorFlow",
     )
 
 

@@ -84,7 +84,11 @@ def test_a_hang_is_ended_at_the_limit() -> None:
     )
     child, events = run(program, limit=1.0)
     assert child.end == "timeout"
-    assert how_it_ended(child) == ("timeout", "timeout", "did not answer within 1 s")
+    assert how_it_ended(child) == (
+        "timeout",
+        "timeout",
+        "did not answer within 1 s (--tfgpu-preflight-timeout)",
+    )
     assert 0.9 < time.monotonic() - began < 10
     assert gone(events[0]["pid"])
 
