@@ -65,8 +65,7 @@ class Catalog:
 
     @cached_property
     def entries(self) -> tuple[tuple[Cause, tuple[Keyed, ...], tuple[Keyed, ...]], ...]:
-        """Each cause with the signatures that show it (roots and consequences) and those that speak for or against "
-        "it."""
+        """Each cause with the signatures that show it and with those that speak for or against it."""
         return tuple((cause, _keyed(cause, shows=True), _keyed(cause, shows=False)) for cause in self)
 
     def _add(self, provider: str, cause: Cause) -> None:

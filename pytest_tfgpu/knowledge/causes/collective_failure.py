@@ -32,6 +32,7 @@ CAUSE = Cause(
         Signature("follows", ops=("Nccl*", "Collective*"), weight=0.45),
         Signature("follows", ("Unable to enable peer access",), weight=0.3),
         Signature("root", ("Op type not registered 'Nccl{w}",), weight=0.85),
+        Signature("root", ("NCCL: {} Set NCCL_DEBUG",), weight=0.85),
         Signature("excludes", needs=("fault-earlier",), weight=0.8),
         Signature("excludes", needs=("cpu-build",), weight=0.3),
     ),

@@ -46,6 +46,9 @@ CAUSE = Cause(
             unless=("kernels-only-for:GPU",),
             weight=0.5,
         ),
+        Signature(
+            "root", ("Unsupported {type|data type|dtype}:",), needs=("computing-operation",), weight=0.6
+        ),
         Signature("excludes", ("Detected unsupported operations",)),
         Signature("excludes", ("Cast {w} to {w} is not supported",)),
     ),

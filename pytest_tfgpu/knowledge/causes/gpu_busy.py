@@ -37,6 +37,15 @@ CAUSE = Cause(
         Signature("follows", ("failed call to {cuDevicePrimaryCtxRetain|cuCtxCreate}",), weight=0.3),
         Signature("confirms", needs=("exclusive-mode",), weight=0.75),
         Signature("follows", ("Failed to create session",), weight=0.3),
+        Signature(
+            "follows",
+            (
+                "cudaSetDevice() on GPU:{#} failed",
+                "implicit initialization on GPU:{#} failed",
+                "failed initializing StreamExecutor",
+            ),
+            weight=0.3,
+        ),
         Signature("excludes", needs=("virtual-gpu",), weight=0.4),
     ),
     notes=("exclusive-mode", "other-processes"),

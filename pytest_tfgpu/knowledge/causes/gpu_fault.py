@@ -41,6 +41,9 @@ CAUSE = Cause(
         ),
         Signature("follows", ("Error recording CUDA event", "failed to enqueue async memcpy"), weight=0.5),
         Signature("follows", ("cudaErrorUnknown", "CUDA_ERROR_UNKNOWN"), weight=0.25),
+        Signature(
+            "follows", ("cuSolverDN call failed with status", "cuSparse call failed with status"), weight=0.35
+        ),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
         Signature("excludes", ("uncorrectable ECC", "fallen off the bus", "CUDA_ERROR_ECC"), weight=0.7),
         Signature("excludes", ("CUDA_ERROR_OUT_OF_MEMORY",), weight=0.3),

@@ -59,6 +59,15 @@ CAUSE = Cause(
         Signature("confirms", needs=("gpu-memory-taken-at-start",), weight=0.5),
         Signature("follows", ("CUDNN_STATUS_NOT_INITIALIZED", "CUBLAS_STATUS_NOT_INITIALIZED"), weight=0.38),
         Signature("follows", ("Failed to create session",), weight=0.5),
+        Signature(
+            "follows",
+            (
+                "cudaSetDevice() on GPU:{#} failed",
+                "implicit initialization on GPU:{#} failed",
+                "failed initializing StreamExecutor",
+            ),
+            weight=0.32,
+        ),
         Signature("excludes", needs=("host-allocator",)),
         Signature("excludes", needs=("other-framework",), weight=0.8),
         Signature("excludes", needs=("allocator-full",), unless=("gpu-memory-taken-at-start",), weight=0.4),

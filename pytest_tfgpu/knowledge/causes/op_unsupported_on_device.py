@@ -67,6 +67,7 @@ CAUSE = Cause(
         ),
         Signature("root", ("not implemented {for|on} {GPU|CPU|device}",), weight=0.72),
         Signature("root", ("while using cuDNN, which is not supported",), weight=0.85),
+        Signature("root", ("Cudnn pooling failed to split", "on {GPU|CPU} only supports"), weight=0.65),
         Signature("excludes", needs=("depths-unfit-for-groups",), weight=0.5),
         Signature("excludes", needs=("kernels-lack-type",), weight=0.6),
         Signature("excludes", needs=("kernels-for-every-device",), weight=0.4),
