@@ -5,14 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CUBLAS_NOT_INITIALIZED = 1, CUBLAS_ALLOC_FAILED = 3, CUBLAS_INVALID_VALUE = 7, CUBLAS_EXECUTION_FAILED = 13, CUBLAS_NOT_SUPPORTED = 15 };
+enum {
+    CUBLAS_NOT_INITIALIZED = 1,
+    CUBLAS_ALLOC_FAILED = 3,
+    CUBLAS_INVALID_VALUE = 7,
+    CUBLAS_EXECUTION_FAILED = 13,
+    CUBLAS_NOT_SUPPORTED = 15
+};
 
 struct cublas {
     void *stream, *reserve;
     int math_mode, pointer_mode;
 };
 
-/* A matrix as its elements lie: column-major unless `row_major`, the `number`-th of a batch `stride` further on. */
+/* A matrix as its elements lie: column-major unless `row_major`, the `number`-th of a batch `stride` further
+ * on. */
 struct matrix {
     enum type type;
     void *base;
@@ -23,9 +30,16 @@ struct matrix {
 };
 
 static enum type type_of(int cuda_type) {
-    static const enum type types[] = {[0] = F32, [1] = F64, [2] = F16, [3] = I8, [8] = U8, [10] = I32, [14] = BF16};
-    bool known = cuda_type == 0 || cuda_type == 1 || cuda_type == 2 || cuda_type == 3 || cuda_type == 8 || cuda_type == 10 || cuda_type == 14;
-    return known ? types[cuda_type] : NO_TYPE;
+    switch (cuda_type) {
+    case 0: return F32;
+    case 1: return F64;
+    case 2: return F16;
+    case 3: return I8;
+    case 8: return U8;
+    case 10: return I32;
+    case 14: return BF16;
+    default: return NO_TYPE;
+    }
 }
 
 static int64_t place(const struct matrix *matrix, int number, int64_t row, int64_t column) {
@@ -65,7 +79,8 @@ static int multiply(const struct product *p) {
                 for (int64_t j = 0; j < p->n; j++) row[j] += a[i * p->k + l] * b[l * p->n + j];
             for (int64_t j = 0; j < p->n; j++) {
                 double value = p->alpha * row[j];
-                if (p->beta != 0) value += p->beta * (double)number_load(p->c.type, p->c.base, place(&p->c, number, i, j));
+                if (p->beta != 0)
+                    value += p->beta * (double)number_load(p->c.type, p->c.base, place(&p->c, number, i, j));
                 if (p->bias != NULL) value += (double)number_load(p->d.type, p->bias, i);
                 if (p->relu && value < 0) value = 0;
                 number_store(p->d.type, p->d.base, place(&p->d, number, i, j), value);
@@ -76,14 +91,14 @@ static int multiply(const struct product *p) {
     return SUCCESS;
 }
 
-#define ENTER_CUBLAS()                                                          \
-    do {                                                                        \
-        int code_ = rule_for(__func__);                                         \
-        if (code_ != 0) return code_;                                           \
-        if (context_state(SUCCESS) != SUCCESS) return CUBLAS_EXECUTION_FAILED;  \
+#define ENTER_CUBLAS()                                                                                       \
+    do {                                                                                                     \
+        int code_ = rule_for(__func__);                                                                      \
+        if (code_ != 0) return code_;                                                                        \
+        if (context_state(SUCCESS) != SUCCESS) return CUBLAS_EXECUTION_FAILED;                               \
     } while (0)
 
-/* ----------------------------------------------------------------------------------------------------- handles */
+/* -------------------------------------------------------------------------------------------- handles */
 
 API int cublasCreate_v2(struct cublas **handle) {
     void *reserve;
@@ -138,17 +153,8 @@ API int cublasGetPointerMode_v2(struct cublas *handle, int *mode) {
     return SUCCESS;
 }
 
-API int cublasSetAtomicsMode(struct cublas *handle, int mode) {
-    (void)handle, (void)mode;
-    ENTER();
-    return SUCCESS;
-}
-
-API int cublasSetWorkspace_v2(struct cublas *handle, void *workspace, size_t bytes) {
-    (void)handle, (void)workspace, (void)bytes;
-    ENTER();
-    return SUCCESS;
-}
+ALWAYS_SUCCEEDS(cublasSetAtomicsMode, struct cublas *, int)
+ALWAYS_SUCCEEDS(cublasSetWorkspace_v2, struct cublas *, void *, size_t)
 
 API int cublasGetVersion_v2(struct cublas *handle, int *version) {
     (void)handle;
@@ -171,89 +177,99 @@ API const char *cublasGetStatusString(int code) {
     }
 }
 
-/* ---------------------------------------------------------------------------------------------------- libcublas */
-
-static double scalar_of(const struct cublas *handle, enum type type, const void *scalar) {
-    (void)handle; /* device memory is host memory: the pointer mode makes no difference */
-    return (double)number_load(type, scalar, 0);
-}
+/* ------------------------------------------------------------------------------------------ libcublas */
 
 /* 64 to 67: 16-bit floats; 70, 71: double; else float. */
 static enum type scale_of(int compute_type) {
-    return compute_type == 64 || compute_type == 65 ? F16 : compute_type == 70 || compute_type == 71 ? F64 : F32;
+    return compute_type == 64 || compute_type == 65   ? F16
+           : compute_type == 70 || compute_type == 71 ? F64
+                                                      : F32;
 }
 
-API int cublasGemmStridedBatchedEx(struct cublas *handle, int transpose_a, int transpose_b, int m, int n, int k, const void *alpha,
-                                   const void *a, int type_a, int leading_a, long long stride_a, const void *b, int type_b,
-                                   int leading_b, long long stride_b, const void *beta, void *c, int type_c, int leading_c,
+API int cublasGemmStridedBatchedEx(struct cublas *handle, int transpose_a, int transpose_b, int m, int n,
+                                   int k, const void *alpha, const void *a, int type_a, int leading_a,
+                                   long long stride_a, const void *b, int type_b, int leading_b,
+                                   long long stride_b, const void *beta, void *c, int type_c, int leading_c,
                                    long long stride_c, int batch, int compute_type, int algorithm) {
-    (void)algorithm;
+    (void)handle, (void)algorithm; /* device memory is host memory: the pointer mode makes no difference */
     ENTER_CUBLAS();
     enum type scale = scale_of(compute_type);
     struct product product = {
         .a = {type_of(type_a), (void *)a, 0, 0, leading_a, stride_a, batch, false, transpose_a != 0},
         .b = {type_of(type_b), (void *)b, 0, 0, leading_b, stride_b, batch, false, transpose_b != 0},
         .d = {type_of(type_c), c, 0, 0, leading_c, stride_c, batch, false, false},
-        .m = m, .n = n, .k = k,
-        .alpha = scalar_of(handle, scale, alpha),
-        .beta = scalar_of(handle, scale, beta),
+        .m = m,
+        .n = n,
+        .k = k,
+        .alpha = (double)number_load(scale, alpha, 0),
+        .beta = (double)number_load(scale, beta, 0),
     };
     product.c = product.d;
     return multiply(&product);
 }
 
-API int cublasGemmEx(struct cublas *handle, int transpose_a, int transpose_b, int m, int n, int k, const void *alpha, const void *a,
-                     int type_a, int leading_a, const void *b, int type_b, int leading_b, const void *beta, void *c, int type_c,
-                     int leading_c, int compute_type, int algorithm) {
+API int cublasGemmEx(struct cublas *handle, int transpose_a, int transpose_b, int m, int n, int k,
+                     const void *alpha, const void *a, int type_a, int leading_a, const void *b, int type_b,
+                     int leading_b, const void *beta, void *c, int type_c, int leading_c, int compute_type,
+                     int algorithm) {
     ENTER_CUBLAS();
-    return cublasGemmStridedBatchedEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, type_a, leading_a, 0, b, type_b, leading_b,
-                                      0, beta, c, type_c, leading_c, 0, 1, compute_type, algorithm);
+    return cublasGemmStridedBatchedEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, type_a, leading_a,
+                                      0, b, type_b, leading_b, 0, beta, c, type_c, leading_c, 0, 1,
+                                      compute_type, algorithm);
 }
 
-API int cublasSgemmEx(struct cublas *handle, int transpose_a, int transpose_b, int m, int n, int k, const float *alpha, const void *a,
-                      int type_a, int leading_a, const void *b, int type_b, int leading_b, const float *beta, void *c, int type_c,
-                      int leading_c) {
+API int cublasSgemmEx(struct cublas *handle, int transpose_a, int transpose_b, int m, int n, int k,
+                      const float *alpha, const void *a, int type_a, int leading_a, const void *b, int type_b,
+                      int leading_b, const float *beta, void *c, int type_c, int leading_c) {
     ENTER_CUBLAS();
-    return cublasGemmEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, type_a, leading_a, b, type_b, leading_b, beta, c, type_c,
-                        leading_c, 68, 0);
+    return cublasGemmEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, type_a, leading_a, b, type_b,
+                        leading_b, beta, c, type_c, leading_c, 68, 0);
 }
 
-API int cublasSgemm_v2(struct cublas *handle, int transpose_a, int transpose_b, int m, int n, int k, const float *alpha, const float *a,
-                       int leading_a, const float *b, int leading_b, const float *beta, float *c, int leading_c) {
+API int cublasSgemm_v2(struct cublas *handle, int transpose_a, int transpose_b, int m, int n, int k,
+                       const float *alpha, const float *a, int leading_a, const float *b, int leading_b,
+                       const float *beta, float *c, int leading_c) {
     ENTER_CUBLAS();
-    return cublasGemmEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, 0, leading_a, b, 0, leading_b, beta, c, 0, leading_c, 68, 0);
+    return cublasGemmEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, 0, leading_a, b, 0, leading_b,
+                        beta, c, 0, leading_c, 68, 0);
 }
 
-API int cublasDgemm_v2(struct cublas *handle, int transpose_a, int transpose_b, int m, int n, int k, const double *alpha,
-                       const double *a, int leading_a, const double *b, int leading_b, const double *beta, double *c, int leading_c) {
+API int cublasDgemm_v2(struct cublas *handle, int transpose_a, int transpose_b, int m, int n, int k,
+                       const double *alpha, const double *a, int leading_a, const double *b, int leading_b,
+                       const double *beta, double *c, int leading_c) {
     ENTER_CUBLAS();
-    return cublasGemmEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, 1, leading_a, b, 1, leading_b, beta, c, 1, leading_c, 70, 0);
+    return cublasGemmEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, 1, leading_a, b, 1, leading_b,
+                        beta, c, 1, leading_c, 70, 0);
 }
 
-#define STRIDED(name, element, code, compute)                                                                                      \
-    API int name(struct cublas *handle, int transpose_a, int transpose_b, int m, int n, int k, const element *alpha, const element *a, \
-                 int leading_a, long long stride_a, const element *b, int leading_b, long long stride_b, const element *beta,        \
-                 element *c, int leading_c, long long stride_c, int batch) {                                                         \
-        ENTER_CUBLAS();                                                                                                              \
-        return cublasGemmStridedBatchedEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, code, leading_a, stride_a, b, code,   \
-                                          leading_b, stride_b, beta, c, code, leading_c, stride_c, batch, compute, 0);               \
+#define STRIDED(name, element, code, compute)                                                                \
+    API int name(struct cublas *handle, int transpose_a, int transpose_b, int m, int n, int k,               \
+                 const element *alpha, const element *a, int leading_a, long long stride_a,                  \
+                 const element *b, int leading_b, long long stride_b, const element *beta, element *c,       \
+                 int leading_c, long long stride_c, int batch) {                                             \
+        ENTER_CUBLAS();                                                                                      \
+        return cublasGemmStridedBatchedEx(handle, transpose_a, transpose_b, m, n, k, alpha, a, code,         \
+                                          leading_a, stride_a, b, code, leading_b, stride_b, beta, c, code,  \
+                                          leading_c, stride_c, batch, compute, 0);                           \
     }
 
 STRIDED(cublasSgemmStridedBatched, float, 0, 68)
 STRIDED(cublasDgemmStridedBatched, double, 1, 70)
 
-API int cublasGemmBatchedEx(struct cublas *handle, int transpose_a, int transpose_b, int m, int n, int k, const void *alpha,
-                            const void *const *a, int type_a, int leading_a, const void *const *b, int type_b, int leading_b,
-                            const void *beta, void *const *c, int type_c, int leading_c, int batch, int compute_type, int algorithm) {
+API int cublasGemmBatchedEx(struct cublas *handle, int transpose_a, int transpose_b, int m, int n, int k,
+                            const void *alpha, const void *const *a, int type_a, int leading_a,
+                            const void *const *b, int type_b, int leading_b, const void *beta, void *const *c,
+                            int type_c, int leading_c, int batch, int compute_type, int algorithm) {
     ENTER_CUBLAS();
     int code = SUCCESS;
     for (int i = 0; i < batch && code == SUCCESS; i++)
-        code = cublasGemmStridedBatchedEx(handle, transpose_a, transpose_b, m, n, k, alpha, a[i], type_a, leading_a, 0, b[i], type_b,
-                                          leading_b, 0, beta, c[i], type_c, leading_c, 0, 1, compute_type, algorithm);
+        code = cublasGemmStridedBatchedEx(handle, transpose_a, transpose_b, m, n, k, alpha, a[i], type_a,
+                                          leading_a, 0, b[i], type_b, leading_b, 0, beta, c[i], type_c,
+                                          leading_c, 0, 1, compute_type, algorithm);
     return code;
 }
 
-/* -------------------------------------------------------------------------------------------------- libcublasLt */
+/* ---------------------------------------------------------------------------------------- libcublasLt */
 
 struct description {
     int compute_type, scale_type, pointer_mode, transpose_a, transpose_b;
@@ -285,7 +301,8 @@ API int cublasLtDestroy(void *handle) {
 API int cublasLtMatmulDescCreate(struct description **description, int compute_type, int scale_type) {
     ENTER();
     *description = calloc(1, sizeof **description);
-    **description = (struct description){.compute_type = compute_type, .scale_type = scale_type, .epilogue = 1};
+    **description =
+        (struct description){.compute_type = compute_type, .scale_type = scale_type, .epilogue = 1};
     return SUCCESS;
 }
 
@@ -296,12 +313,15 @@ API int cublasLtMatmulDescDestroy(struct description *description) {
 }
 
 static void *field_of(struct description *d, int attribute, size_t *size) {
-    void *fields[] = {&d->compute_type, &d->scale_type, &d->pointer_mode, &d->transpose_a, &d->transpose_b, NULL, NULL, &d->epilogue, &d->bias};
+    void *fields[] = {
+        &d->compute_type, &d->scale_type, &d->pointer_mode, &d->transpose_a, &d->transpose_b, NULL, NULL,
+        &d->epilogue,     &d->bias};
     *size = attribute == 8 ? sizeof(void *) : sizeof(int);
     return attribute >= 0 && attribute <= 8 ? fields[attribute] : NULL;
 }
 
-API int cublasLtMatmulDescSetAttribute(struct description *description, int attribute, const void *value, size_t bytes) {
+API int cublasLtMatmulDescSetAttribute(struct description *description, int attribute, const void *value,
+                                       size_t bytes) {
     size_t size;
     ENTER();
     void *field = field_of(description, attribute, &size);
@@ -309,7 +329,8 @@ API int cublasLtMatmulDescSetAttribute(struct description *description, int attr
     return SUCCESS;
 }
 
-API int cublasLtMatmulDescGetAttribute(struct description *description, int attribute, void *value, size_t bytes, size_t *written) {
+API int cublasLtMatmulDescGetAttribute(struct description *description, int attribute, void *value,
+                                       size_t bytes, size_t *written) {
     size_t size;
     ENTER();
     void *field = field_of(description, attribute, &size);
@@ -319,10 +340,12 @@ API int cublasLtMatmulDescGetAttribute(struct description *description, int attr
     return SUCCESS;
 }
 
-API int cublasLtMatrixLayoutCreate(struct matrix **layout, int type, uint64_t rows, uint64_t columns, int64_t leading) {
+API int cublasLtMatrixLayoutCreate(struct matrix **layout, int type, uint64_t rows, uint64_t columns,
+                                   int64_t leading) {
     ENTER();
     *layout = calloc(1, sizeof **layout);
-    **layout = (struct matrix){.type = type_of(type), .rows = rows, .columns = columns, .leading = leading, .batch = 1};
+    **layout = (struct matrix){
+        .type = type_of(type), .rows = rows, .columns = columns, .leading = leading, .batch = 1};
     return SUCCESS;
 }
 
@@ -332,7 +355,8 @@ API int cublasLtMatrixLayoutDestroy(struct matrix *layout) {
     return SUCCESS;
 }
 
-API int cublasLtMatrixLayoutSetAttribute(struct matrix *layout, int attribute, const void *value, size_t bytes) {
+API int cublasLtMatrixLayoutSetAttribute(struct matrix *layout, int attribute, const void *value,
+                                         size_t bytes) {
     enum { ORDER = 1, BATCH = 5, STRIDE = 6 };
     (void)bytes;
     ENTER();
@@ -342,10 +366,12 @@ API int cublasLtMatrixLayoutSetAttribute(struct matrix *layout, int attribute, c
     return SUCCESS;
 }
 
-API int cublasLtMatrixLayoutGetAttribute(struct matrix *layout, int attribute, void *value, size_t bytes, size_t *written) {
+API int cublasLtMatrixLayoutGetAttribute(struct matrix *layout, int attribute, void *value, size_t bytes,
+                                         size_t *written) {
     static const int types[] = {[F32] = 0, [F64] = 1, [F16] = 2, [I8] = 3, [U8] = 8, [I32] = 10, [BF16] = 14};
-    const int64_t values[] = {types[layout->type], layout->row_major, (int64_t)layout->rows, (int64_t)layout->columns, layout->leading,
-                              layout->batch, layout->stride};
+    const int64_t values[] = {
+        types[layout->type], layout->row_major, (int64_t)layout->rows, (int64_t)layout->columns,
+        layout->leading,     layout->batch,     layout->stride};
     ENTER();
     if (attribute < 0 || attribute > 6 || bytes > sizeof *values) return CUBLAS_INVALID_VALUE;
     memcpy(value, &values[attribute], bytes);
@@ -356,14 +382,11 @@ API int cublasLtMatrixLayoutGetAttribute(struct matrix *layout, int attribute, v
 API int cublasLtMatmulPreferenceCreate(void **preference) { return cublasLtCreate(preference); }
 API int cublasLtMatmulPreferenceDestroy(void *preference) { return cublasLtDestroy(preference); }
 
-API int cublasLtMatmulPreferenceSetAttribute(void *preference, int attribute, const void *value, size_t bytes) {
-    (void)preference, (void)attribute, (void)value, (void)bytes;
-    ENTER();
-    return SUCCESS;
-}
+ALWAYS_SUCCEEDS(cublasLtMatmulPreferenceSetAttribute, void *, int, const void *, size_t)
 
-API int cublasLtMatmulAlgoGetHeuristic(void *handle, struct description *description, void *a, void *b, void *c, void *d,
-                                       void *preference, int requested, struct heuristic *results, int *found) {
+API int cublasLtMatmulAlgoGetHeuristic(void *handle, struct description *description, void *a, void *b,
+                                       void *c, void *d, void *preference, int requested,
+                                       struct heuristic *results, int *found) {
     (void)handle, (void)description, (void)a, (void)b, (void)c, (void)d, (void)preference;
     ENTER_CUBLAS();
     *found = requested > 0;
@@ -371,16 +394,26 @@ API int cublasLtMatmulAlgoGetHeuristic(void *handle, struct description *descrip
     return SUCCESS;
 }
 
-API int cublasLtMatmul(void *handle, struct description *description, const void *alpha, const void *a, struct matrix *layout_a,
-                       const void *b, struct matrix *layout_b, const void *beta, const void *c, struct matrix *layout_c, void *d,
-                       struct matrix *layout_d, const void *algorithm, void *workspace, size_t bytes, void *stream) {
+API int cublasLtMatmul(void *handle, struct description *description, const void *alpha, const void *a,
+                       struct matrix *layout_a, const void *b, struct matrix *layout_b, const void *beta,
+                       const void *c, struct matrix *layout_c, void *d, struct matrix *layout_d,
+                       const void *algorithm, void *workspace, size_t bytes, void *stream) {
     enum { PLAIN = 1, RELU = 2, BIAS = 4 };
     (void)handle, (void)algorithm, (void)workspace, (void)bytes, (void)stream;
     ENTER_CUBLAS();
     if ((description->epilogue & ~(unsigned)(PLAIN | RELU | BIAS)) != 0) return CUBLAS_NOT_SUPPORTED;
     enum type scale = type_of(description->scale_type);
-    struct product product = {*layout_a, *layout_b, *layout_c, *layout_d, (int64_t)layout_d->rows, (int64_t)layout_d->columns, 0, 0, 0,
-                              description->epilogue & BIAS ? description->bias : NULL, (description->epilogue & RELU) != 0};
+    struct product product = {*layout_a,
+                              *layout_b,
+                              *layout_c,
+                              *layout_d,
+                              (int64_t)layout_d->rows,
+                              (int64_t)layout_d->columns,
+                              0,
+                              0,
+                              0,
+                              description->epilogue & BIAS ? description->bias : NULL,
+                              (description->epilogue & RELU) != 0};
     product.a.base = (void *)a;
     product.b.base = (void *)b;
     product.c.base = (void *)c;

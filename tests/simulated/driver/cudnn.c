@@ -1,4 +1,5 @@
-/* libcudnn: convolutions, through the backend interface: descriptors hold attributes, a plan runs one convolution on the host. */
+/* libcudnn: convolutions, through the backend interface: descriptors hold attributes, a plan runs one
+ * convolution on the host. */
 #include "machine.h"
 
 #include <stdio.h>
@@ -6,7 +7,13 @@
 #include <string.h>
 
 /* Statuses of cuDNN 9; those of cuDNN 8 have other numbers and fewer shades. */
-enum { CUDNN_NOT_INITIALIZED = 1001, BAD_PARAM = 2000, NOT_SUPPORTED_GRAPH = 3001, NOT_SUPPORTED_TYPE = 3003, CUDNN_EXECUTION_FAILED = 5000 };
+enum {
+    CUDNN_NOT_INITIALIZED = 1001,
+    BAD_PARAM = 2000,
+    NOT_SUPPORTED_GRAPH = 3001,
+    NOT_SUPPORTED_TYPE = 3003,
+    CUDNN_EXECUTION_FAILED = 5000
+};
 
 /* Attribute types, descriptor types and attributes that matter, by the numbers of the interface. */
 enum { TYPE_INT64 = 3, TYPE_DESCRIPTOR = 15 };
@@ -32,11 +39,11 @@ enum {
     ENGINE_INDEX = 1301,
 };
 
-#define ENTER_CUDNN()                                                               \
-    do {                                                                            \
-        int code_ = rule_for(__func__);                                             \
-        if (code_ != 0) return failed(code_);                                       \
-        if (context_state(SUCCESS) != SUCCESS) return failed(CUDNN_EXECUTION_FAILED); \
+#define ENTER_CUDNN()                                                                                        \
+    do {                                                                                                     \
+        int code_ = rule_for(__func__);                                                                      \
+        if (code_ != 0) return failed(code_);                                                                \
+        if (context_state(SUCCESS) != SUCCESS) return failed(CUDNN_EXECUTION_FAILED);                        \
     } while (0)
 
 static __thread char last_message[256];
@@ -49,7 +56,8 @@ static int failed(int code) {
     return code;
 }
 
-/* ------------------------------------------------------------------------------------------- handle and errors */
+/* ------------------------------------------------------------------------------------------- handle and
+ * errors */
 
 API size_t cudnnGetVersion(void) { return (size_t)the_machine()->cudnn; }
 API size_t cudnnGetCudartVersion(void) { return (size_t)the_machine()->runtime; }
@@ -98,25 +106,36 @@ API const char *cudnnGetErrorString(int code) {
     static const struct {
         int code;
         const char *name;
-    } newer[] = {
-        {0, "CUDNN_STATUS_SUCCESS"}, {1001, "CUDNN_STATUS_NOT_INITIALIZED"}, {1002, "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH"},
-        {2000, "CUDNN_STATUS_BAD_PARAM"}, {3000, "CUDNN_STATUS_NOT_SUPPORTED"}, {3001, "CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN"},
-        {3003, "CUDNN_STATUS_NOT_SUPPORTED_DATA_TYPE"}, {4000, "CUDNN_STATUS_INTERNAL_ERROR"},
-        {4004, "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"}, {5000, "CUDNN_STATUS_EXECUTION_FAILED"},
-    }, older[] = {
-        {0, "CUDNN_STATUS_SUCCESS"}, {1, "CUDNN_STATUS_NOT_INITIALIZED"}, {2, "CUDNN_STATUS_ALLOC_FAILED"},
-        {3, "CUDNN_STATUS_BAD_PARAM"}, {4, "CUDNN_STATUS_INTERNAL_ERROR"}, {8, "CUDNN_STATUS_EXECUTION_FAILED"},
-        {9, "CUDNN_STATUS_NOT_SUPPORTED"},
-    };
+    } newer[] =
+        {
+            {0, "CUDNN_STATUS_SUCCESS"},
+            {1001, "CUDNN_STATUS_NOT_INITIALIZED"},
+            {1002, "CUDNN_STATUS_SUBLIBRARY_VERSION_MISMATCH"},
+            {2000, "CUDNN_STATUS_BAD_PARAM"},
+            {3000, "CUDNN_STATUS_NOT_SUPPORTED"},
+            {3001, "CUDNN_STATUS_NOT_SUPPORTED_GRAPH_PATTERN"},
+            {3003, "CUDNN_STATUS_NOT_SUPPORTED_DATA_TYPE"},
+            {4000, "CUDNN_STATUS_INTERNAL_ERROR"},
+            {4004, "CUDNN_STATUS_INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED"},
+            {5000, "CUDNN_STATUS_EXECUTION_FAILED"},
+        },
+      older[] = {
+          {0, "CUDNN_STATUS_SUCCESS"},        {1, "CUDNN_STATUS_NOT_INITIALIZED"},
+          {2, "CUDNN_STATUS_ALLOC_FAILED"},   {3, "CUDNN_STATUS_BAD_PARAM"},
+          {4, "CUDNN_STATUS_INTERNAL_ERROR"}, {8, "CUDNN_STATUS_EXECUTION_FAILED"},
+          {9, "CUDNN_STATUS_NOT_SUPPORTED"},
+      };
     size_t count = is_version_8() ? sizeof older / sizeof *older : sizeof newer / sizeof *newer;
     for (size_t i = 0; i < count; i++)
         if ((is_version_8() ? older : newer)[i].code == code) return (is_version_8() ? older : newer)[i].name;
     return "CUDNN_UNKNOWN_STATUS";
 }
 
-API void cudnnGetLastErrorString(char *message, size_t length) { snprintf(message, length, "%s", last_message); }
+API void cudnnGetLastErrorString(char *message, size_t length) {
+    snprintf(message, length, "%s", last_message);
+}
 
-/* ------------------------------------------------------------------------------------------------- descriptors */
+/* ---------------------------------------------------------------------------------------- descriptors */
 
 struct attribute {
     int name, type;
@@ -130,9 +149,11 @@ struct descriptor {
     struct attribute *attributes;
 };
 
-/* Sizes of the attribute types; 8 for handles, pointers, descriptors and 64-bit numbers, 1 for Booleans and characters. */
+/* Sizes of the attribute types; 8 for handles, pointers, descriptors and 64-bit numbers, 1 for Booleans and
+ * characters. */
 static size_t size_of(int type) {
-    static const unsigned char sizes[] = {8, 4, 1, 8, 4, 8, 8, 4, 4, 4, 4, 4, 4, 4, 4, 8, 4, 4, 4, 4, 4, 4, 4, 4, 1, 4, 16, 4, 4, 4};
+    static const unsigned char sizes[] = {8, 4, 1, 8, 4, 8, 8, 4, 4, 4, 4, 4,  4, 4, 4,
+                                          8, 4, 4, 4, 4, 4, 4, 4, 4, 1, 4, 16, 4, 4, 4};
     return type >= 0 && (size_t)type < sizeof sizes ? sizes[type] : 8;
 }
 
@@ -170,13 +191,15 @@ static void clear(struct descriptor *descriptor) {
 static void copy(struct descriptor *target, const struct descriptor *source) {
     clear(target);
     target->type = source->type;
-    for (struct attribute *a = source->attributes; a != NULL; a = a->next) set(target, a->name, a->type, a->count, a->values);
+    for (struct attribute *a = source->attributes; a != NULL; a = a->next)
+        set(target, a->name, a->type, a->count, a->values);
 }
 
 static int64_t number(const struct descriptor *descriptor, int name, int64_t index, int64_t otherwise) {
     const struct attribute *attribute = find(descriptor, name);
     if (attribute == NULL || index >= attribute->count) return otherwise;
-    return size_of(attribute->type) == 8 ? ((int64_t *)attribute->values)[index] : ((int32_t *)attribute->values)[index];
+    return size_of(attribute->type) == 8 ? ((int64_t *)attribute->values)[index]
+                                         : ((int32_t *)attribute->values)[index];
 }
 
 static struct descriptor *part(const struct descriptor *descriptor, int name) {
@@ -193,13 +216,10 @@ API int cudnnBackendCreateDescriptor(int type, struct descriptor **descriptor) {
 }
 
 /* Descriptors refer to one another and outlive their destruction: a test's process is short. */
-API int cudnnBackendDestroyDescriptor(struct descriptor *descriptor) {
-    (void)descriptor;
-    ENTER();
-    return SUCCESS;
-}
+ALWAYS_SUCCEEDS(cudnnBackendDestroyDescriptor, struct descriptor *)
 
-API int cudnnBackendSetAttribute(struct descriptor *descriptor, int name, int type, int64_t count, const void *values) {
+API int cudnnBackendSetAttribute(struct descriptor *descriptor, int name, int type, int64_t count,
+                                 const void *values) {
     ENTER_CUDNN();
     set(descriptor, name, type, count, values);
     return SUCCESS;
@@ -216,22 +236,26 @@ static void recommend(const struct descriptor *heuristic, struct descriptor *con
     set(config, CONFIG_ENGINE, TYPE_DESCRIPTOR, 1, &engine);
 }
 
-API int cudnnBackendGetAttribute(struct descriptor *descriptor, int name, int type, int64_t room, int64_t *count, void *values) {
+API int cudnnBackendGetAttribute(struct descriptor *descriptor, int name, int type, int64_t room,
+                                 int64_t *count, void *values) {
     ENTER_CUDNN();
     const struct attribute *attribute = find(descriptor, name);
-    int64_t found = name == HEURISTIC_RESULTS || name == PLAN_WORKSPACE ? 1 : attribute == NULL ? 0 : attribute->count;
+    int64_t found = name == HEURISTIC_RESULTS || name == PLAN_WORKSPACE ? 1
+                    : attribute == NULL                                 ? 0
+                                                                        : attribute->count;
     if (count != NULL) *count = found;
     if (values == NULL || room < 1 || found == 0) return SUCCESS;
     if (name == HEURISTIC_RESULTS) recommend(descriptor, *(struct descriptor **)values);
     else if (name == PLAN_WORKSPACE) *(int64_t *)values = 0;
-    else if (type != TYPE_DESCRIPTOR) memcpy(values, attribute->values, size_of(type) * (size_t)(found < room ? found : room));
+    else if (type != TYPE_DESCRIPTOR)
+        memcpy(values, attribute->values, size_of(type) * (size_t)(found < room ? found : room));
     else
         for (int64_t i = 0; i < found && i < room; i++)
             copy(((struct descriptor **)values)[i], ((struct descriptor **)attribute->values)[i]);
     return SUCCESS;
 }
 
-/* ------------------------------------------------------------------------------------------------ convolutions */
+/* --------------------------------------------------------------------------------------- convolutions */
 
 enum { MOST_DIMENSIONS = 8 };
 
@@ -250,7 +274,8 @@ static enum type type_of(int64_t cudnn_type) {
 static struct tensor tensor_of(const struct descriptor *descriptor, const struct descriptor *pack) {
     const struct attribute *dimensions = find(descriptor, TENSOR_DIMENSIONS), *ids = find(pack, PACK_IDS);
     struct tensor tensor = {.type = type_of(number(descriptor, TENSOR_TYPE, 0, -1))};
-    tensor.dimensions = dimensions == NULL || dimensions->count > MOST_DIMENSIONS ? 0 : (int)dimensions->count;
+    tensor.dimensions =
+        dimensions == NULL || dimensions->count > MOST_DIMENSIONS ? 0 : (int)dimensions->count;
     for (int i = 0; i < tensor.dimensions; i++) {
         tensor.size[i] = number(descriptor, TENSOR_DIMENSIONS, i, 1);
         tensor.stride[i] = number(descriptor, TENSOR_STRIDES, i, 1);
@@ -290,7 +315,8 @@ static int64_t reach(const struct convolution *c, int64_t o, int64_t f) {
     for (int i = c->x.dimensions - 1; i >= 2; i--) {
         int64_t at_y = o % c->y.size[i], at_w = f % c->w.size[i];
         if (number(c->parameters, CONVOLUTION_MODE, 0, 1) == 0) at_w = c->w.size[i] - 1 - at_w; /* flipped */
-        int64_t at = at_y * number(c->parameters, STRIDES, i - 2, 1) - number(c->parameters, PADDINGS, i - 2, 0) +
+        int64_t at = at_y * number(c->parameters, STRIDES, i - 2, 1) -
+                     number(c->parameters, PADDINGS, i - 2, 0) +
                      at_w * number(c->parameters, DILATIONS, i - 2, 1);
         if (at < 0 || at >= c->x.size[i]) return -1;
         offset += at * c->x.stride[i];
@@ -309,13 +335,16 @@ static int64_t extent(const struct tensor *tensor) {
 static double *widen(const struct tensor *tensor) {
     int64_t count = extent(tensor);
     double *values = malloc(sizeof *values * (size_t)count);
-    for (int64_t i = 0; values != NULL && i < count; i++) values[i] = (double)number_load(tensor->type, tensor->data, i);
+    for (int64_t i = 0; values != NULL && i < count; i++)
+        values[i] = (double)number_load(tensor->type, tensor->data, i);
     return values;
 }
 
 /* Adds up every product of an element of x, of w and of y into the one of the three that is wanted. */
-static void accumulate(const struct convolution *c, const double *x, const double *w, const double *y, double *sum) {
-    int64_t places = product(&c->y.size[2], c->y.dimensions - 2), taps = product(&c->w.size[2], c->w.dimensions - 2);
+static void accumulate(const struct convolution *c, const double *x, const double *w, const double *y,
+                       double *sum) {
+    int64_t places = product(&c->y.size[2], c->y.dimensions - 2),
+            taps = product(&c->w.size[2], c->w.dimensions - 2);
     int64_t depth = c->w.size[1], groups = c->x.size[1] / depth, filters = c->w.size[0] / groups;
     for (int64_t o = 0; o < places; o++)
         for (int64_t f = 0; f < taps; f++) {
@@ -336,8 +365,10 @@ static void accumulate(const struct convolution *c, const double *x, const doubl
 
 static int convolve(const struct convolution *c) {
     const struct tensor *out = c->kind == FORWARD ? &c->y : c->kind == BACKWARD_DATA ? &c->x : &c->w;
-    if (c->x.data == NULL || c->w.data == NULL || c->y.data == NULL || c->x.dimensions < 3) return failed(BAD_PARAM);
-    if (c->x.type == NO_TYPE || c->w.type == NO_TYPE || c->y.type == NO_TYPE) return failed(NOT_SUPPORTED_TYPE);
+    if (c->x.data == NULL || c->w.data == NULL || c->y.data == NULL || c->x.dimensions < 3)
+        return failed(BAD_PARAM);
+    if (c->x.type == NO_TYPE || c->w.type == NO_TYPE || c->y.type == NO_TYPE)
+        return failed(NOT_SUPPORTED_TYPE);
     double *x = widen(&c->x), *w = widen(&c->w), *y = widen(&c->y);
     double *sum = calloc((size_t)extent(out), sizeof *sum);
     accumulate(c, x, w, y, sum);
@@ -355,7 +386,8 @@ static struct descriptor *operation_of(const struct descriptor *plan) {
     struct descriptor *graph = part(part(part(plan, PLAN_CONFIG), CONFIG_ENGINE), ENGINE_GRAPH);
     const struct attribute *operations = find(graph, GRAPH_OPERATIONS);
     struct descriptor *operation = part(graph, GRAPH_OPERATIONS);
-    bool known = operations != NULL && operations->count == 1 && operation->type >= FORWARD && operation->type <= BACKWARD_DATA;
+    bool known = operations != NULL && operations->count == 1 && operation->type >= FORWARD &&
+                 operation->type <= BACKWARD_DATA;
     return known ? operation : NULL;
 }
 
@@ -369,13 +401,15 @@ API int cudnnBackendFinalize(struct descriptor *descriptor) {
     enum { PLAN = 5 };
     ENTER_CUDNN();
     if (descriptor->type != PLAN || operation_of(descriptor) != NULL) return SUCCESS;
-    fprintf(stderr, "simulated GPU: cuDNN's operation graph is not simulated, only single convolutions are\n");
+    fprintf(stderr,
+            "simulated GPU: cuDNN's operation graph is not simulated, only single convolutions are\n");
     return failed(NOT_SUPPORTED_GRAPH);
 }
 
 API int cudnnBackendExecute(void *handle, struct descriptor *plan, struct descriptor *pack) {
     /* Names of alpha, beta, parameters, w, x and y for each of the three kinds. */
-    static const int names[3][6] = {{700, 701, 702, 703, 704, 705}, {712, 713, 714, 715, 716, 717}, {706, 707, 708, 709, 710, 711}};
+    static const int names[3][6] = {
+        {700, 701, 702, 703, 704, 705}, {712, 713, 714, 715, 716, 717}, {706, 707, 708, 709, 710, 711}};
     (void)handle;
     ENTER_CUDNN();
     const struct descriptor *operation = operation_of(plan);

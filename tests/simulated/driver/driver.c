@@ -1,4 +1,5 @@
-/* libcuda: initialisation, devices, contexts, streams and events, modules and launches. Everything runs at once, in the caller's thread. */
+/* libcuda: initialisation, devices, contexts, streams and events, modules and launches. Everything runs at
+ * once, in the caller's thread. */
 #include "machine.h"
 
 #include <pthread.h>
@@ -18,7 +19,7 @@ static struct context contexts[MAX_GPUS];
 static __thread struct context *current;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-/* ---------------------------------------------------------------------------------------------------- errors */
+/* --------------------------------------------------------------------------------------------- errors */
 
 static const struct {
     int code;
@@ -39,7 +40,8 @@ static const struct {
     {209, "CUDA_ERROR_NO_BINARY_FOR_GPU", "no kernel image is available for execution on the device"},
     {214, "CUDA_ERROR_ECC_UNCORRECTABLE", "uncorrectable ECC error encountered"},
     {218, "CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed"},
-    {222, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "the provided PTX was compiled with an unsupported toolchain."},
+    {222, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
+     "the provided PTX was compiled with an unsupported toolchain."},
     {304, "CUDA_ERROR_OPERATING_SYSTEM", "OS call failed or operation not supported on this OS"},
     {400, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
     {500, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
@@ -51,8 +53,10 @@ static const struct {
     {719, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
     {801, "CUDA_ERROR_NOT_SUPPORTED", "operation not supported"},
     {802, "CUDA_ERROR_SYSTEM_NOT_READY", "system not yet initialized"},
-    {803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", "system has unsupported display driver / cuda driver combination"},
-    {804, "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE", "forward compatibility was attempted on non supported HW"},
+    {803, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
+     "system has unsupported display driver / cuda driver combination"},
+    {804, "CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE",
+     "forward compatibility was attempted on non supported HW"},
     {999, "CUDA_ERROR_UNKNOWN", "unknown error"},
 };
 
@@ -76,7 +80,9 @@ API int cuGetErrorString(int code, const char **text) {
     return SUCCESS;
 }
 
-static bool kills_context(int code) { return code == 214 || code == 220 || code == 700 || code == 702 || (code >= 710 && code <= 719); }
+static bool kills_context(int code) {
+    return code == 214 || code == 220 || code == 700 || code == 702 || (code >= 710 && code <= 719);
+}
 
 int context_state(int code) {
     if (!initialized) return NOT_INITIALIZED;
@@ -90,7 +96,7 @@ int kill_context(int code) {
     return code;
 }
 
-/* --------------------------------------------------------------------------------------------------- devices */
+/* -------------------------------------------------------------------------------------------- devices */
 
 int initialize(void) {
     pthread_mutex_lock(&lock);
@@ -102,7 +108,9 @@ int initialize(void) {
 
 int visible_count(void) { return visible_number; }
 
-int device_of_ordinal(int ordinal) { return initialized && ordinal >= 0 && ordinal < visible_number ? visible[ordinal] : -1; }
+int device_of_ordinal(int ordinal) {
+    return initialized && ordinal >= 0 && ordinal < visible_number ? visible[ordinal] : -1;
+}
 
 int current_device(void) { return current == NULL ? -1 : current->gpu; }
 
@@ -114,11 +122,11 @@ int ordinal_of_device(int gpu) {
 
 void *context_of_device(int gpu) { return &contexts[ordinal_of_device(gpu)]; }
 
-#define ENTER_ORDINAL(ordinal)                                            \
-    do {                                                                  \
-        ENTER();                                                          \
-        if (!initialized) return NOT_INITIALIZED;                         \
-        if (device_of_ordinal(ordinal) < 0) return INVALID_DEVICE;        \
+#define ENTER_ORDINAL(ordinal)                                                                               \
+    do {                                                                                                     \
+        ENTER();                                                                                             \
+        if (!initialized) return NOT_INITIALIZED;                                                            \
+        if (device_of_ordinal(ordinal) < 0) return INVALID_DEVICE;                                           \
     } while (0)
 
 static const struct gpu *gpu_of(int ordinal) { return &the_machine()->gpu[device_of_ordinal(ordinal)]; }
@@ -203,31 +211,31 @@ static int attribute_of(const struct gpu *gpu, int attribute) {
     static const struct {
         int attribute, value;
     } values[] = {
-        {1, 1024},        /* threads per block */
-        {2, 1024},        {3, 1024}, {4, 64},           /* block dimensions */
-        {5, 2147483647},  {6, 65535}, {7, 65535},       /* grid dimensions */
-        {8, 49152},       /* shared memory per block */
-        {9, 65536},       /* constant memory */
-        {10, 32},         /* warp */
-        {11, 2147483647}, /* pitch */
-        {12, 65536},      /* registers per block */
-        {13, 1590000},    /* clock, kHz */
-        {14, 512},        /* texture alignment */
-        {16, 40},         /* multiprocessors */
-        {19, 1},          /* maps host memory */
-        {31, 1},          /* concurrent kernels */
-        {36, 5001000},    /* memory clock, kHz */
-        {37, 256},        /* memory bus, bits */
-        {38, 4194304},    /* L2, bytes */
-        {39, 1024},       /* threads per multiprocessor */
-        {40, 3},          /* copy engines */
-        {41, 1},          /* unified addressing */
-        {81, 65536},      /* shared memory per multiprocessor */
-        {82, 65536},      /* registers per multiprocessor */
-        {83, 1},          /* managed memory */
-        {97, 65536},      /* shared memory per block, opt-in */
-        {106, 16},        /* blocks per multiprocessor */
-        {111, 1024},      /* reserved shared memory per block */
+        {1, 1024},                                /* threads per block */
+        {2, 1024},        {3, 1024},  {4, 64},    /* block dimensions */
+        {5, 2147483647},  {6, 65535}, {7, 65535}, /* grid dimensions */
+        {8, 49152},                               /* shared memory per block */
+        {9, 65536},                               /* constant memory */
+        {10, 32},                                 /* warp */
+        {11, 2147483647},                         /* pitch */
+        {12, 65536},                              /* registers per block */
+        {13, 1590000},                            /* clock, kHz */
+        {14, 512},                                /* texture alignment */
+        {16, 40},                                 /* multiprocessors */
+        {19, 1},                                  /* maps host memory */
+        {31, 1},                                  /* concurrent kernels */
+        {36, 5001000},                            /* memory clock, kHz */
+        {37, 256},                                /* memory bus, bits */
+        {38, 4194304},                            /* L2, bytes */
+        {39, 1024},                               /* threads per multiprocessor */
+        {40, 3},                                  /* copy engines */
+        {41, 1},                                  /* unified addressing */
+        {81, 65536},                              /* shared memory per multiprocessor */
+        {82, 65536},                              /* registers per multiprocessor */
+        {83, 1},                                  /* managed memory */
+        {97, 65536},                              /* shared memory per block, opt-in */
+        {106, 16},                                /* blocks per multiprocessor */
+        {111, 1024},                              /* reserved shared memory per block */
     };
     if (attribute == 20) return gpu->compute_mode;
     if (attribute == 32) return 1; /* ECC */
@@ -244,7 +252,7 @@ API int cuDeviceGetAttribute(int *value, int attribute, int device) {
     return SUCCESS;
 }
 
-/* -------------------------------------------------------------------------------------------------- contexts */
+/* ------------------------------------------------------------------------------------------- contexts */
 
 API int cuDevicePrimaryCtxRetain(struct context **context, int device) {
     ENTER_ORDINAL(device);
@@ -253,7 +261,8 @@ API int cuDevicePrimaryCtxRetain(struct context **context, int device) {
     pthread_mutex_lock(&lock);
     if (primary->references == 0) {
         code = memory_take_context(device_of_ordinal(device));
-        *primary = (struct context){.ordinal = device, .gpu = device_of_ordinal(device), .flags = primary->flags};
+        *primary =
+            (struct context){.ordinal = device, .gpu = device_of_ordinal(device), .flags = primary->flags};
     }
     if (code == SUCCESS) {
         primary->references++;
@@ -266,7 +275,8 @@ API int cuDevicePrimaryCtxRetain(struct context **context, int device) {
 API int cuDevicePrimaryCtxRelease_v2(int device) {
     ENTER_ORDINAL(device);
     pthread_mutex_lock(&lock);
-    if (contexts[device].references > 0 && --contexts[device].references == 0) memory_drop_context(contexts[device].gpu);
+    if (contexts[device].references > 0 && --contexts[device].references == 0)
+        memory_drop_context(contexts[device].gpu);
     pthread_mutex_unlock(&lock);
     return SUCCESS;
 }
@@ -313,16 +323,8 @@ API int cuCtxGetDevice(int *device) {
     return SUCCESS;
 }
 
-API int cuCtxSynchronize(void) {
-    ENTER_CONTEXT();
-    return SUCCESS;
-}
-
-API int cuCtxEnablePeerAccess(struct context *peer, unsigned flags) {
-    (void)peer, (void)flags;
-    ENTER_CONTEXT();
-    return SUCCESS;
-}
+SUCCEEDS(cuCtxSynchronize, void)
+SUCCEEDS(cuCtxEnablePeerAccess, struct context *, unsigned)
 
 API int cuCtxGetStreamPriorityRange(int *least, int *greatest) {
     ENTER_CONTEXT();
@@ -338,7 +340,8 @@ API int cuCtxGetApiVersion(struct context *context, unsigned *version) {
     return SUCCESS;
 }
 
-/* ----------------------------------------------------------------------------------------- streams and events */
+/* ----------------------------------------------------------------------------------------- streams and
+ * events */
 
 struct event {
     struct timespec when;
@@ -362,23 +365,9 @@ API int cuStreamDestroy_v2(void *stream) {
     return SUCCESS;
 }
 
-API int cuStreamQuery(void *stream) {
-    (void)stream;
-    ENTER_CONTEXT();
-    return SUCCESS;
-}
-
-API int cuStreamSynchronize(void *stream) {
-    (void)stream;
-    ENTER_CONTEXT();
-    return SUCCESS;
-}
-
-API int cuStreamWaitEvent(void *stream, struct event *event, unsigned flags) {
-    (void)stream, (void)event, (void)flags;
-    ENTER_CONTEXT();
-    return SUCCESS;
-}
+SUCCEEDS(cuStreamQuery, void *)
+SUCCEEDS(cuStreamSynchronize, void *)
+SUCCEEDS(cuStreamWaitEvent, void *, struct event *, unsigned)
 
 API int cuStreamGetPriority(void *stream, int *priority) {
     (void)stream;
@@ -428,32 +417,26 @@ API int cuEventRecord(struct event *event, void *stream) {
     return SUCCESS;
 }
 
-API int cuEventQuery(struct event *event) {
-    (void)event;
-    ENTER_CONTEXT();
-    return SUCCESS;
-}
-
-API int cuEventSynchronize(struct event *event) {
-    (void)event;
-    ENTER_CONTEXT();
-    return SUCCESS;
-}
+SUCCEEDS(cuEventQuery, struct event *)
+SUCCEEDS(cuEventSynchronize, struct event *)
 
 API int cuEventElapsedTime(float *milliseconds, struct event *start, struct event *stop) {
     ENTER_CONTEXT();
-    double seconds = (double)(stop->when.tv_sec - start->when.tv_sec) + 1e-9 * (double)(stop->when.tv_nsec - start->when.tv_nsec);
+    double seconds = (double)(stop->when.tv_sec - start->when.tv_sec) +
+                     1e-9 * (double)(stop->when.tv_nsec - start->when.tv_nsec);
     *milliseconds = (float)(seconds * 1e3) + 1e-3f;
     return SUCCESS;
 }
 
-/* --------------------------------------------------------------------------------------- modules and launches */
+/* --------------------------------------------------------------------------------------- modules and
+ * launches */
 
 struct module {
     char *ptx; /* NULL: machine code, whose kernels are known by name */
 };
 
-API int cuModuleLoadDataEx(struct module **module, const void *image, unsigned options, int *keys, void **values) {
+API int cuModuleLoadDataEx(struct module **module, const void *image, unsigned options, int *keys,
+                           void **values) {
     (void)options, (void)keys, (void)values;
     ENTER_CONTEXT();
     *module = calloc(1, sizeof **module);
@@ -462,15 +445,15 @@ API int cuModuleLoadDataEx(struct module **module, const void *image, unsigned o
     return SUCCESS;
 }
 
-API int cuModuleLoadData(struct module **module, const void *image) { return cuModuleLoadDataEx(module, image, 0, NULL, NULL); }
-
-API int cuModuleLoadFatBinary(struct module **module, const void *image) { return cuModuleLoadDataEx(module, image, 0, NULL, NULL); }
-
-API int cuModuleUnload(struct module *module) {
-    (void)module; /* its functions may still be in use */
-    ENTER();
-    return SUCCESS;
+API int cuModuleLoadData(struct module **module, const void *image) {
+    return cuModuleLoadDataEx(module, image, 0, NULL, NULL);
 }
+
+API int cuModuleLoadFatBinary(struct module **module, const void *image) {
+    return cuModuleLoadDataEx(module, image, 0, NULL, NULL);
+}
+
+ALWAYS_SUCCEEDS(cuModuleUnload, struct module *)
 
 /* A function that its kernel's code doesn't know is found all the same: the launch names it. */
 API int cuModuleGetFunction(struct kernel **function, struct module *module, const char *name) {
@@ -502,10 +485,12 @@ API int cuFuncSetAttribute(struct kernel *function, int attribute, int value) {
     return function == NULL ? INVALID_HANDLE : SUCCESS;
 }
 
-API int cuFuncSetCacheConfig(struct kernel *function, int config) { return cuFuncSetAttribute(function, 0, config); }
+API int cuFuncSetCacheConfig(struct kernel *function, int config) {
+    return cuFuncSetAttribute(function, 0, config);
+}
 
-API int cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, struct kernel *function, int size, size_t shared,
-                                                             unsigned flags) {
+API int cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, struct kernel *function, int size,
+                                                             size_t shared, unsigned flags) {
     (void)shared, (void)flags;
     ENTER_CONTEXT();
     if (function == NULL) return INVALID_HANDLE;
@@ -513,12 +498,14 @@ API int cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, struct
     return SUCCESS;
 }
 
-API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, struct kernel *function, int size, size_t shared) {
+API int cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, struct kernel *function, int size,
+                                                    size_t shared) {
     return cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(blocks, function, size, shared, 0);
 }
 
-API int cuLaunchKernel(struct kernel *function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x,
-                       unsigned block_y, unsigned block_z, unsigned shared, void *stream, void **arguments, void **extra) {
+API int cuLaunchKernel(struct kernel *function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
+                       unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared, void *stream,
+                       void **arguments, void **extra) {
     const unsigned grid[] = {grid_x, grid_y, grid_z}, block[] = {block_x, block_y, block_z};
     (void)shared, (void)stream, (void)extra;
     ENTER_CONTEXT();

@@ -1,7 +1,7 @@
 /* The simulated NVIDIA machine: what its parts share.
  *
- * One shared object stands in for the driver, NVML and the CUDA libraries. The folder named by SIMULATED_GPU holds
- *   machine   what the machine is and which calls fail (read again whenever it changes, see rules.c)
+ * One shared object stands in for the driver, NVML and the CUDA libraries. The folder named by SIMULATED_GPU
+ * holds machine   what the machine is and which calls fail (read again whenever it changes, see rules.c)
  *   memory    who uses how much memory of which GPU (shared by all processes, see memory.c)
  *   calls     optional: each call of each process, one per line
  */
@@ -68,22 +68,34 @@ int rule_for_kernel(const char *kernel);
 int visible_gpus(int *indices); /* as CUDA_VISIBLE_DEVICES says; how many */
 
 /* Begins an exported function whose rules count its calls. */
-#define ENTER()                            \
-    do {                                   \
-        int code_ = rule_for(__func__);    \
-        if (code_ != 0) return code_;      \
+#define ENTER()                                                                                              \
+    do {                                                                                                     \
+        int code_ = rule_for(__func__);                                                                      \
+        if (code_ != 0) return code_;                                                                        \
     } while (0)
 
 /* The same for calls that need a living context: an earlier fault comes back. */
-#define ENTER_CONTEXT()                                       \
-    do {                                                      \
-        int code_ = context_state(rule_for(__func__));        \
-        if (code_ != 0) return code_;                         \
+#define ENTER_CONTEXT()                                                                                      \
+    do {                                                                                                     \
+        int code_ = context_state(rule_for(__func__));                                                       \
+        if (code_ != 0) return code_;                                                                        \
     } while (0)
+
+/* Functions that have nothing to do but to succeed: on a living context, and anyhow. */
+#define SUCCEEDS(name, ...)                                                                                  \
+    API int name(__VA_ARGS__) {                                                                              \
+        ENTER_CONTEXT();                                                                                     \
+        return SUCCESS;                                                                                      \
+    }
+#define ALWAYS_SUCCEEDS(name, ...)                                                                           \
+    API int name(__VA_ARGS__) {                                                                              \
+        ENTER();                                                                                             \
+        return SUCCESS;                                                                                      \
+    }
 
 /* driver.c */
 int context_state(int code); /* remembers a fault that kills the context; gives the code to return */
-int kill_context(int code);   /* all later calls of the context give this code */
+int kill_context(int code);  /* all later calls of the context give this code */
 int current_device(void);    /* index into machine.gpu of the current context, -1 without one */
 int initialize(void);
 int make_current(int ordinal);
@@ -98,9 +110,9 @@ const char *error_text(int code);
 int memory_allocate(int gpu, size_t bytes, void **address);
 int memory_free(void *address);
 int memory_device_of(const void *address, void **base, size_t *size); /* -1: not device memory */
-int memory_take_context(int gpu);                                     /* charges a context, respects the compute mode */
+int memory_take_context(int gpu); /* charges a context, respects the compute mode */
 void memory_drop_context(int gpu);
-size_t memory_used(int gpu); /* of all processes */
+size_t memory_used(int gpu);            /* of all processes */
 int memory_for_library(void **reserve); /* what a handle of cuBLAS or cuDNN takes on the current GPU */
 struct user {
     int pid;
@@ -118,8 +130,8 @@ void number_store(enum type type, void *base, int64_t index, long double value);
 /* kernels.c */
 struct kernel {
     const char *name;
-    const void *host;    /* the host function that stands for it, for kernels of the runtime */
-    const char *ptx;     /* its module's text, for kernels that arrive as PTX */
+    const void *host; /* the host function that stands for it, for kernels of the runtime */
+    const char *ptx;  /* its module's text, for kernels that arrive as PTX */
     struct program *program;
 };
 int kernel_launch(struct kernel *kernel, const unsigned *grid, const unsigned *block, void **arguments);

@@ -1,6 +1,8 @@
-/* Device memory: host memory that is reserved and filled only where it is written, and the book of who uses how much.
+/* Device memory: host memory that is reserved and filled only where it is written, and the book of who uses
+ * how much.
  *
- * The book is a file that all processes map. A process writes only its own lines; those of the dead are struck out.
+ * The book is a file that all processes map. A process writes only its own lines; those of the dead are
+ * struck out.
  */
 #include "machine.h"
 
@@ -89,7 +91,8 @@ static size_t used(int gpu) {
     size_t bytes = 0;
     for (int i = 0; i < machine->gpu[gpu].holders; i++) bytes += machine->gpu[gpu].holder[i].bytes;
     for (int i = 0; i < MAX_LINES; i++)
-        if (book[i].pid != 0 && book[i].gpu == gpu) bytes += book[i].bytes + book[i].contexts * machine->context_memory;
+        if (book[i].pid != 0 && book[i].gpu == gpu)
+            bytes += book[i].bytes + book[i].contexts * machine->context_memory;
     return bytes < machine->gpu[gpu].memory ? bytes : machine->gpu[gpu].memory;
 }
 
@@ -123,7 +126,7 @@ int memory_users(int gpu, struct user *users, int limit) {
     return count;
 }
 
-/* ------------------------------------------------------------------------------------------------ contexts */
+/* ------------------------------------------------------------------------------------------- contexts */
 
 static bool is_taken_by_others(int gpu) {
     if (the_machine()->gpu[gpu].holders > 0) return true;
@@ -138,7 +141,8 @@ int memory_take_context(int gpu) {
     const struct gpu *device = &machine->gpu[gpu];
     int code = SUCCESS;
     take_book();
-    if (device->compute_mode == PROHIBITED || (device->compute_mode == EXCLUSIVE_PROCESS && is_taken_by_others(gpu)))
+    if (device->compute_mode == PROHIBITED ||
+        (device->compute_mode == EXCLUSIVE_PROCESS && is_taken_by_others(gpu)))
         code = DEVICE_UNAVAILABLE;
     else if (used(gpu) + machine->context_memory > device->memory) code = OUT_OF_MEMORY;
     else my_line(gpu)->contexts++;
@@ -152,7 +156,7 @@ void memory_drop_context(int gpu) {
     return_book();
 }
 
-/* --------------------------------------------------------------------------------------------- allocations */
+/* ---------------------------------------------------------------------------------------- allocations */
 
 int memory_allocate(int gpu, size_t bytes, void **address) {
     const struct machine *machine = the_machine();
@@ -161,7 +165,8 @@ int memory_allocate(int gpu, size_t bytes, void **address) {
     if (bytes == 0) return INVALID_VALUE;
     take_book();
     if (mapped >= bytes && used(gpu) + bytes <= machine->gpu[gpu].memory) {
-        void *memory = mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        void *memory =
+            mmap(NULL, mapped, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         struct allocation *allocation = malloc(sizeof *allocation);
         if (memory != MAP_FAILED && allocation != NULL) {
             *allocation = (struct allocation){memory, bytes, mapped, gpu, getpid(), allocations};
@@ -213,7 +218,8 @@ int memory_device_of(const void *address, void **base, size_t *size) {
     return gpu;
 }
 
-/* ------------------------------------------------------------------------------------------ libcuda's part of it */
+/* ------------------------------------------------------------------------------------------ libcuda's part
+ * of it */
 
 API int cuMemGetInfo_v2(size_t *free_bytes, size_t *total) {
     ENTER_CONTEXT();
@@ -248,17 +254,8 @@ API int cuMemFreeHost(void *address) {
     return SUCCESS;
 }
 
-API int cuMemHostRegister_v2(void *address, size_t bytes, unsigned flags) {
-    (void)address, (void)bytes, (void)flags;
-    ENTER_CONTEXT();
-    return SUCCESS;
-}
-
-API int cuMemHostUnregister(void *address) {
-    (void)address;
-    ENTER_CONTEXT();
-    return SUCCESS;
-}
+SUCCEEDS(cuMemHostRegister_v2, void *, size_t, unsigned)
+SUCCEEDS(cuMemHostUnregister, void *)
 
 API int cuMemGetAddressRange_v2(void **base, size_t *bytes, void *address) {
     ENTER_CONTEXT();
@@ -281,11 +278,11 @@ API int cuPointerGetAttribute(void *value, int attribute, void *address) {
     return SUCCESS;
 }
 
-#define COPY(name, ...)                                                     \
-    API int name(void *target, const void *source, size_t bytes, ##__VA_ARGS__) { \
-        ENTER_CONTEXT();                                                    \
-        memmove(target, source, bytes);                                     \
-        return SUCCESS;                                                     \
+#define COPY(name, ...)                                                                                      \
+    API int name(void *target, const void *source, size_t bytes, ##__VA_ARGS__) {                            \
+        ENTER_CONTEXT();                                                                                     \
+        memmove(target, source, bytes);                                                                      \
+        return SUCCESS;                                                                                      \
     }
 
 COPY(cuMemcpy)
@@ -297,18 +294,19 @@ COPY(cuMemcpyHtoDAsync_v2, void *stream __attribute__((unused)))
 COPY(cuMemcpyDtoHAsync_v2, void *stream __attribute__((unused)))
 COPY(cuMemcpyDtoDAsync_v2, void *stream __attribute__((unused)))
 
-API int cuMemcpyPeerAsync(void *target, void *target_context, const void *source, void *source_context, size_t bytes, void *stream) {
+API int cuMemcpyPeerAsync(void *target, void *target_context, const void *source, void *source_context,
+                          size_t bytes, void *stream) {
     (void)target_context, (void)source_context, (void)stream;
     ENTER_CONTEXT();
     memmove(target, source, bytes);
     return SUCCESS;
 }
 
-#define FILL(name, type, ...)                                                    \
-    API int name(type *target, type value, size_t count, ##__VA_ARGS__) {        \
-        ENTER_CONTEXT();                                                         \
-        for (size_t i = 0; i < count; i++) target[i] = value;                    \
-        return SUCCESS;                                                          \
+#define FILL(name, type, ...)                                                                                \
+    API int name(type *target, type value, size_t count, ##__VA_ARGS__) {                                    \
+        ENTER_CONTEXT();                                                                                     \
+        for (size_t i = 0; i < count; i++) target[i] = value;                                                \
+        return SUCCESS;                                                                                      \
     }
 
 FILL(cuMemsetD8_v2, unsigned char)

@@ -23,7 +23,7 @@ static uint32_t bits_of_float(float value) {
 
 static long double load_half(uint16_t bits) {
     int exponent = bits >> 10 & 31, fraction = bits & 1023;
-    long double size = exponent == 31 ? (fraction ? NAN : INFINITY)
+    long double size = exponent == 31  ? (fraction ? NAN : INFINITY)
                        : exponent == 0 ? ldexpl(fraction, -24)
                                        : ldexpl(1024 + fraction, exponent - 25);
     return bits & 0x8000 ? -size : size;
@@ -37,7 +37,7 @@ static uint16_t store_half(long double value) {
     value = fabsl(value);
     if (value >= 65520) return sign | 0x7c00;
     if (value < ldexpl(1, -14)) return sign | (uint16_t)rintl(ldexpl(value, 24));
-    frexpl(value, &exponent); /* value = f * 2^exponent, 0.5 <= f < 1 */
+    frexpl(value, &exponent);                                  /* value = f * 2^exponent, 0.5 <= f < 1 */
     long fraction = (long)rintl(ldexpl(value, 11 - exponent)); /* 1024 to 2048 */
     return sign | (uint16_t)(((exponent + 14) << 10) + (fraction - 1024));
 }

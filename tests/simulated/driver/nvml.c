@@ -48,16 +48,16 @@ struct event_data {
 
 static int initializations;
 
-#define ENTER_NVML()                                             \
-    do {                                                         \
-        ENTER();                                                 \
-        if (initializations <= 0) return NVML_UNINITIALIZED;     \
+#define ENTER_NVML()                                                                                         \
+    do {                                                                                                     \
+        ENTER();                                                                                             \
+        if (initializations <= 0) return NVML_UNINITIALIZED;                                                 \
     } while (0)
 
-#define ENTER_DEVICE(handle)                                     \
-    do {                                                         \
-        ENTER_NVML();                                            \
-        if (index_of(handle) < 0) return NVML_INVALID_ARGUMENT;  \
+#define ENTER_DEVICE(handle)                                                                                 \
+    do {                                                                                                     \
+        ENTER_NVML();                                                                                        \
+        if (index_of(handle) < 0) return NVML_INVALID_ARGUMENT;                                              \
     } while (0)
 
 static int index_of(const void *handle) {
@@ -69,7 +69,8 @@ static void *handle_of(int index) { return (void *)(intptr_t)(index + 1); }
 
 static const struct gpu *gpu_of(const void *handle) { return &the_machine()->gpu[(intptr_t)handle - 1]; }
 
-/* The position in the machine of the n-th whole GPU, or of the n-th instance of a GPU; -1 where there is none. */
+/* The position in the machine of the n-th whole GPU, or of the n-th instance of a GPU; -1 where there is
+ * none. */
 static int nth(unsigned number, int parent) {
     const struct machine *machine = the_machine();
     for (int i = 0; i < machine->gpus; i++)
@@ -120,17 +121,29 @@ API const char *nvmlErrorString(int code) {
         int code;
         const char *text;
     } texts[] = {
-        {0, "Success"}, {1, "Uninitialized"}, {2, "Invalid Argument"}, {3, "Not Supported"}, {4, "Insufficient Permissions"},
-        {6, "Not Found"}, {7, "Insufficient Size"}, {9, "Driver Not Loaded"}, {10, "Timeout"}, {12, "NVML Shared Library Not Found"},
-        {13, "Function Not Found"}, {15, "GPU is lost"}, {18, "Driver/library version mismatch"},
-        {23, "GPU requires reset"}, {25, "Argument version mismatch"}, {999, "Unknown Error"},
+        {0, "Success"},
+        {1, "Uninitialized"},
+        {2, "Invalid Argument"},
+        {3, "Not Supported"},
+        {4, "Insufficient Permissions"},
+        {6, "Not Found"},
+        {7, "Insufficient Size"},
+        {9, "Driver Not Loaded"},
+        {10, "Timeout"},
+        {12, "NVML Shared Library Not Found"},
+        {13, "Function Not Found"},
+        {15, "GPU is lost"},
+        {18, "Driver/library version mismatch"},
+        {23, "GPU requires reset"},
+        {25, "Argument version mismatch"},
+        {999, "Unknown Error"},
     };
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i].code == code) return texts[i].text;
     return "Unknown Error";
 }
 
-/* ----------------------------------------------------------------------------------------------- the system */
+/* ----------------------------------------------------------------------------------------- the system */
 
 API int nvmlSystemGetDriverVersion(char *version, unsigned length) {
     ENTER_NVML();
@@ -158,7 +171,8 @@ API int nvmlSystemGetProcessName(unsigned pid, char *name, unsigned length) {
     ENTER_NVML();
     for (int gpu = 0; gpu < the_machine()->gpus; gpu++)
         for (int i = memory_users(gpu, users, USERS) - 1; i >= 0; i--)
-            if (users[i].pid == (int)pid && users[i].name[0] != '\0') return copy_text(name, length, users[i].name);
+            if (users[i].pid == (int)pid && users[i].name[0] != '\0')
+                return copy_text(name, length, users[i].name);
     snprintf(path, sizeof path, "/proc/%u/cmdline", pid);
     FILE *file = fopen(path, "r");
     if (file == NULL) return NVML_NOT_FOUND;
@@ -168,7 +182,8 @@ API int nvmlSystemGetProcessName(unsigned pid, char *name, unsigned length) {
     return SUCCESS;
 }
 
-/* ------------------------------------------------------------------------------------------------ finding GPUs */
+/* ------------------------------------------------------------------------------------------------ finding
+ * GPUs */
 
 API int nvmlDeviceGetCount_v2(unsigned *count) {
     ENTER_NVML();
@@ -183,7 +198,9 @@ API int nvmlDeviceGetHandleByIndex_v2(unsigned number, void **handle) {
     return give_handle(nth(number, -1), handle);
 }
 
-API int nvmlDeviceGetHandleByIndex(unsigned number, void **handle) { return nvmlDeviceGetHandleByIndex_v2(number, handle); }
+API int nvmlDeviceGetHandleByIndex(unsigned number, void **handle) {
+    return nvmlDeviceGetHandleByIndex_v2(number, handle);
+}
 
 API int nvmlDeviceGetHandleByUUID(const char *uuid, void **handle) {
     ENTER_NVML();
@@ -200,7 +217,9 @@ API int nvmlDeviceGetHandleByPciBusId_v2(const char *bus_id, void **handle) {
     return index < 0 ? NVML_NOT_FOUND : give_handle(index, handle);
 }
 
-API int nvmlDeviceGetHandleByPciBusId(const char *bus_id, void **handle) { return nvmlDeviceGetHandleByPciBusId_v2(bus_id, handle); }
+API int nvmlDeviceGetHandleByPciBusId(const char *bus_id, void **handle) {
+    return nvmlDeviceGetHandleByPciBusId_v2(bus_id, handle);
+}
 
 API int nvmlDeviceGetMigMode(void *device, unsigned *current, unsigned *pending) {
     ENTER_DEVICE(device);
@@ -231,7 +250,7 @@ API int nvmlDeviceIsMigDeviceHandle(void *device, unsigned *is_instance) {
     return SUCCESS;
 }
 
-/* --------------------------------------------------------------------------------------------------- one GPU */
+/* -------------------------------------------------------------------------------------------- one GPU */
 
 API int nvmlDeviceGetIndex(void *device, unsigned *number) {
     ENTER_DEVICE(device);
@@ -239,7 +258,9 @@ API int nvmlDeviceGetIndex(void *device, unsigned *number) {
     return SUCCESS;
 }
 
-API int nvmlDeviceGetMinorNumber(void *device, unsigned *number) { return nvmlDeviceGetIndex(device, number); }
+API int nvmlDeviceGetMinorNumber(void *device, unsigned *number) {
+    return nvmlDeviceGetIndex(device, number);
+}
 
 API int nvmlDeviceGetName(void *device, char *name, unsigned length) {
     ENTER_DEVICE(device);
@@ -259,7 +280,9 @@ API int nvmlDeviceGetPciInfo_v3(void *device, struct pci_info *info) {
     return SUCCESS;
 }
 
-API int nvmlDeviceGetPciInfo_v2(void *device, struct pci_info *info) { return nvmlDeviceGetPciInfo_v3(device, info); }
+API int nvmlDeviceGetPciInfo_v2(void *device, struct pci_info *info) {
+    return nvmlDeviceGetPciInfo_v3(device, info);
+}
 
 API int nvmlDeviceGetCudaComputeCapability(void *device, int *major, int *minor) {
     ENTER_DEVICE(device);
@@ -294,7 +317,8 @@ API int nvmlDeviceGetMemoryInfo_v2(void *device, struct memory_info_v2 *info) {
     return SUCCESS;
 }
 
-API int nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, struct process_info *processes) {
+API int nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count,
+                                                struct process_info *processes) {
     struct user users[USERS];
     ENTER_DEVICE(device);
     unsigned room = *count;
@@ -305,18 +329,21 @@ API int nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, s
     return SUCCESS;
 }
 
-API int nvmlDeviceGetComputeRunningProcesses_v2(void *device, unsigned *count, struct process_info *processes) {
+API int nvmlDeviceGetComputeRunningProcesses_v2(void *device, unsigned *count,
+                                                struct process_info *processes) {
     return nvmlDeviceGetComputeRunningProcesses_v3(device, count, processes);
 }
 
-API int nvmlDeviceGetGraphicsRunningProcesses_v3(void *device, unsigned *count, struct process_info *processes) {
+API int nvmlDeviceGetGraphicsRunningProcesses_v3(void *device, unsigned *count,
+                                                 struct process_info *processes) {
     (void)processes;
     ENTER_DEVICE(device);
     *count = 0;
     return SUCCESS;
 }
 
-API int nvmlDeviceGetGraphicsRunningProcesses_v2(void *device, unsigned *count, struct process_info *processes) {
+API int nvmlDeviceGetGraphicsRunningProcesses_v2(void *device, unsigned *count,
+                                                 struct process_info *processes) {
     return nvmlDeviceGetGraphicsRunningProcesses_v3(device, count, processes);
 }
 
@@ -344,7 +371,7 @@ API int nvmlDeviceGetGpuFabricInfoV(void *device, void *info) {
     return NVML_NOT_SUPPORTED;
 }
 
-/* ---------------------------------------------------------------------------------------------- ECC and Xid */
+/* ---------------------------------------------------------------------------------------- ECC and Xid */
 
 API int nvmlDeviceGetEccMode(void *device, unsigned *current, unsigned *pending) {
     ENTER_DEVICE(device);

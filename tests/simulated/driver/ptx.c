@@ -1,7 +1,7 @@
 /* Kernels that TensorFlow compiles while it runs arrive as PTX: decoded once, then run thread after thread.
  *
- * What threads do together (shared memory, barriers, shuffles, atomics) and calls are not here: a kernel that holds an instruction
- * which isn't known is refused before it starts, with the instruction named.
+ * What threads do together (shared memory, barriers, shuffles, atomics) and calls are not here: a kernel that
+ * holds an instruction which isn't known is refused before it starts, with the instruction named.
  */
 #include "machine.h"
 
@@ -12,17 +12,51 @@
 #include <string.h>
 
 enum opcode {
-    ADD, SUB, MUL, DIV, REM, MIN, MAX, AND, OR, XOR, SHL, SHR, COPYSIGN, /* two operands */
-    NEG, ABS, NOT, MOV, CVT, RCP, SQRT, RSQRT, EX2, LG2, SIN, COS, TANH, /* one */
-    FMA, SELP, SETP, LD, ST, BRA, RET, MAD, NOTHING
+    ADD,
+    SUB,
+    MUL,
+    DIV,
+    REM,
+    MIN,
+    MAX,
+    AND,
+    OR,
+    XOR,
+    SHL,
+    SHR,
+    COPYSIGN, /* two operands */
+    NEG,
+    ABS,
+    NOT,
+    MOV,
+    CVT,
+    RCP,
+    SQRT,
+    RSQRT,
+    EX2,
+    LG2,
+    SIN,
+    COS,
+    TANH, /* one */
+    FMA,
+    SELP,
+    SETP,
+    LD,
+    ST,
+    BRA,
+    RET,
+    MAD,
+    NOTHING
 };
 
 static const char *const opcode_names[] = {
-    "add", "sub", "mul", "div", "rem", "min", "max", "and", "or", "xor", "shl", "shr", "copysign", "neg", "abs", "not", "mov", "cvt",
-    "rcp", "sqrt", "rsqrt", "ex2", "lg2", "sin", "cos", "tanh", "fma", "selp", "setp", "ld", "st", "bra", "ret", "mad",
+    "add",      "sub",  "mul", "div",  "rem",  "min", "max", "and",  "or",    "xor", "shl", "shr",
+    "copysign", "neg",  "abs", "not",  "mov",  "cvt", "rcp", "sqrt", "rsqrt", "ex2", "lg2", "sin",
+    "cos",      "tanh", "fma", "selp", "setp", "ld",  "st",  "bra",  "ret",   "mad",
 };
 
-/* A type of PTX: its kind ('b', 'u', 's', 'f'; 'p' for predicates) and its bits; x2 values hold two halves. */
+/* A type of PTX: its kind ('b', 'u', 's', 'f'; 'p' for predicates) and its bits; x2 values hold two halves.
+ */
 struct kind {
     char letter;
     int bits;
@@ -31,8 +65,8 @@ struct kind {
 
 struct operand {
     enum { REGISTER, CONSTANT, SPECIAL, PARAMETER } form;
-    int index;          /* of the register, the special register or the parameter */
-    uint64_t constant;  /* or the offset of an address */
+    int index;         /* of the register, the special register or the parameter */
+    uint64_t constant; /* or the offset of an address */
 };
 
 enum { MOST_OPERANDS = 8, MOST_CLASSES = 16 };
@@ -43,7 +77,6 @@ struct instruction {
     int predicate, target; /* a register, or -1; for BRA where to go on */
     bool negated, saturated, wide, high, conjunction, disjunction;
     char rounding, compare[4]; /* rounding: n z m p; upper case towards an integer */
-    bool parameter_space;
     int results, operands;
     struct operand operand[MOST_OPERANDS];
 };
@@ -54,7 +87,7 @@ struct program {
     char problem[96];
 };
 
-/* --------------------------------------------------------------------------------------------------- decoding */
+/* ------------------------------------------------------------------------------------------- decoding */
 
 struct decoder {
     struct program *program;
@@ -67,7 +100,7 @@ struct decoder {
         int where;
     } label[256];
     int labels;
-    char branch[1024][32]; /* the label that each branch names */
+    char (*branch)[32]; /* for each instruction the label that it names, if it is a branch */
 };
 
 static struct kind kind_named(const char *word) {
@@ -84,19 +117,23 @@ static struct kind kind_named(const char *word) {
 static int register_named(const struct decoder *d, const char *name) {
     size_t length = strcspn(name, "0123456789");
     for (int i = 0; i < d->classes; i++)
-        if (strlen(d->class_name[i]) == length && strncmp(d->class_name[i], name, length) == 0) return d->class_first[i] + atoi(name + length);
+        if (strlen(d->class_name[i]) == length && strncmp(d->class_name[i], name, length) == 0)
+            return d->class_first[i] + atoi(name + length);
     return -1;
 }
 
-static const char *const specials[] = {"%tid.x", "%tid.y", "%tid.z", "%ntid.x", "%ntid.y", "%ntid.z", "%ctaid.x", "%ctaid.y", "%ctaid.z",
-                                       "%nctaid.x", "%nctaid.y", "%nctaid.z"};
+static const char *const specials[] = {"%tid.x",   "%tid.y",    "%tid.z",    "%ntid.x",
+                                       "%ntid.y",  "%ntid.z",   "%ctaid.x",  "%ctaid.y",
+                                       "%ctaid.z", "%nctaid.x", "%nctaid.y", "%nctaid.z"};
 
 static bool decode_operand(const struct decoder *d, const char *word, struct operand *operand) {
     char name[64];
     *operand = (struct operand){.form = CONSTANT};
     if (sscanf(word, "%63[%$a-zA-Z0-9_.]", name) != 1) name[0] = '\0';
-    if (strncmp(word, "0f", 2) == 0 || strncmp(word, "0d", 2) == 0) operand->constant = strtoull(word + 2, NULL, 16);
-    else if (isdigit((unsigned char)word[0]) || word[0] == '-') operand->constant = (uint64_t)strtoll(word, NULL, 0);
+    if (strncmp(word, "0f", 2) == 0 || strncmp(word, "0d", 2) == 0)
+        operand->constant = strtoull(word + 2, NULL, 16);
+    else if (isdigit((unsigned char)word[0]) || word[0] == '-')
+        operand->constant = (uint64_t)strtoll(word, NULL, 0);
     else if (word[0] == '%' || register_named(d, name) >= 0) {
         operand->form = REGISTER;
         operand->index = register_named(d, name);
@@ -117,9 +154,10 @@ static bool decode_operand(const struct decoder *d, const char *word, struct ope
 
 /* What the words behind the operation's name say, as in setp.le.ftz.f32. */
 static bool decode_modifier(struct instruction *i, const char *word) {
-    static const char *const ignored[] = {"ftz", "approx", "full", "lo", "uni", "to", "nc", "v2", "v4", "aligned", "relaxed", "weak"};
-    static const char *const compares[] = {"eq", "ne", "lt", "le", "gt", "ge", "lo", "ls", "hi", "hs", "equ", "neu", "ltu", "leu", "gtu",
-                                           "geu", "num", "nan"};
+    static const char *const ignored[] = {"ftz", "approx", "full",    "lo",      "uni",  "to",    "nc",
+                                          "v2",  "v4",     "aligned", "relaxed", "weak", "param", "global"};
+    static const char *const compares[] = {"eq", "ne",  "lt",  "le",  "gt",  "ge",  "lo",  "ls",  "hi",
+                                           "hs", "equ", "neu", "ltu", "leu", "gtu", "geu", "num", "nan"};
     struct kind kind = kind_named(word);
     if (kind.letter != '\0') {
         if (i->type.letter == '\0') i->type = kind;
@@ -130,7 +168,6 @@ static bool decode_modifier(struct instruction *i, const char *word) {
         if (strcmp(word, compares[c]) == 0) return strcpy(i->compare, word) != NULL;
     for (size_t c = 0; c < sizeof ignored / sizeof *ignored; c++)
         if (strcmp(word, ignored[c]) == 0) return true;
-    if (strcmp(word, "global") == 0) return true;
     if (word[0] == 'r' && word[1] != '\0' && strchr("nzmp", word[1]) != NULL) {
         i->rounding = word[2] == 'i' ? (char)toupper(word[1]) : word[1];
         return word[2] == '\0' || strcmp(word + 2, "i") == 0;
@@ -140,7 +177,6 @@ static bool decode_modifier(struct instruction *i, const char *word) {
     if (strcmp(word, "hi") == 0) return i->high = true;
     if (strcmp(word, "and") == 0) return i->conjunction = true;
     if (strcmp(word, "or") == 0) return i->disjunction = true;
-    if (strcmp(word, "param") == 0) return i->parameter_space = true;
     return false;
 }
 
@@ -170,17 +206,16 @@ static bool decode_instruction(struct decoder *d, char *text) {
     }
     if (sscanf(text, "%63s %n", operation, &used) != 1 || !decode_operation(i, operation)) return false;
     text += used;
-    if (i->code == BRA && program->count < 1024) {
-        sscanf(text, "%31s", d->branch[program->count]);
-        return program->count++ >= 0;
-    }
+    if (i->code == BRA) return sscanf(text, "%31s", d->branch[program->count++]) == 1;
     char *brace = strchr(text, '{'), *comma = strchr(text, ',');
     if (brace != NULL && (comma == NULL || brace < comma)) /* the results are several registers */
         for (char *c = brace; *c != '}'; c++) i->results += *c == ',';
     if (strchr(text, '|') != NULL) i->results = 2;
-    for (char *c = strtok(text, " ,{}|[]\t"); c != NULL; c = strtok(NULL, " ,{}|[]\t"))
+    char *rest = NULL;
+    for (char *c = strtok_r(text, " ,{}|[]\t", &rest); c != NULL; c = strtok_r(NULL, " ,{}|[]\t", &rest))
         if (i->operands == MOST_OPERANDS || !decode_operand(d, c, &i->operand[i->operands++])) return false;
-    return program->count++ >= 0;
+    program->count++;
+    return true;
 }
 
 static void declare_registers(struct decoder *d, const char *text) {
@@ -210,7 +245,9 @@ static bool decode_statement(struct decoder *d, char *text) {
 }
 
 static void decode_parameters(struct decoder *d, char *text) {
-    for (char *word = strtok(text, " ,\n\t"), *last = NULL;; last = word, word = strtok(NULL, " ,\n\t")) {
+    char *rest = NULL;
+    for (char *word = strtok_r(text, " ,\n\t", &rest), *last = NULL;;
+         last = word, word = strtok_r(NULL, " ,\n\t", &rest)) {
         bool ends = word == NULL || strcmp(word, ".param") == 0;
         if (ends && last != NULL && last[0] != '.') {
             d->parameters = realloc(d->parameters, sizeof *d->parameters * (size_t)(d->parameter_count + 1));
@@ -221,9 +258,20 @@ static void decode_parameters(struct decoder *d, char *text) {
 }
 
 static void resolve_branches(struct decoder *d) {
-    for (int i = 0; i < d->program->count && i < 1024; i++)
-        for (int l = 0; d->program->instructions[i].code == BRA && l < d->labels; l++)
-            if (strcmp(d->label[l].name, d->branch[i]) == 0) d->program->instructions[i].target = d->label[l].where;
+    for (int i = 0; i < d->program->count; i++) {
+        struct instruction *instruction = &d->program->instructions[i];
+        if (instruction->code != BRA) continue;
+        for (int l = 0; l < d->labels; l++)
+            if (strcmp(d->label[l].name, d->branch[i]) == 0) instruction->target = d->label[l].where;
+        if (instruction->target < 0)
+            snprintf(d->program->problem, sizeof d->program->problem, "a branch to %s", d->branch[i]);
+    }
+}
+
+static size_t statements_in(const char *text) {
+    size_t count = 1;
+    for (; *text != '\0'; text++) count += *text == ';';
+    return count;
 }
 
 static void strip_comments(char *text) {
@@ -246,25 +294,33 @@ struct program *ptx_decode(const char *text, const char *name) {
     else {
         *end = *close = '\0';
         decode_parameters(decoder, begin + strlen(entry));
-        program->instructions = calloc(strlen(body), sizeof *program->instructions / 4 + 1);
-        for (char *rest = body + 1, *statement; program->problem[0] == '\0' && (statement = strsep(&rest, ";")) != NULL;) {
+        program->instructions = calloc(statements_in(body), sizeof *program->instructions);
+        decoder->branch = calloc(statements_in(body), sizeof *decoder->branch);
+        for (char *rest = body + 1, *statement;
+             program->problem[0] == '\0' && (statement = strsep(&rest, ";")) != NULL;) {
             char *shown = strdup(statement + strspn(statement, " \t\n"));
-            if (!decode_statement(decoder, statement)) snprintf(program->problem, sizeof program->problem, "%s", shown);
+            if (!decode_statement(decoder, statement))
+                snprintf(program->problem, sizeof program->problem, "%s", shown);
             free(shown);
         }
         resolve_branches(decoder);
     }
-    free(copy), free(decoder->parameters), free(decoder);
+    free(copy), free(decoder->parameters), free(decoder->branch), free(decoder);
     return program;
 }
 
-/* -------------------------------------------------------------------------------------------------- arithmetic */
+/* ----------------------------------------------------------------------------------------- arithmetic */
 
 static enum type element_of(struct kind kind) {
     switch (kind.letter) {
     case 'f': return kind.brain ? BF16 : kind.bits == 16 ? F16 : kind.bits == 32 ? F32 : F64;
     case 's': return kind.bits == 8 ? I8 : kind.bits == 16 ? I16 : kind.bits == 32 ? I32 : I64;
-    default: return kind.bits == 1 ? BOOL : kind.bits == 8 ? U8 : kind.bits == 16 ? U16 : kind.bits == 32 ? U32 : U64;
+    default:
+        return kind.bits == 1    ? BOOL
+               : kind.bits == 8  ? U8
+               : kind.bits == 16 ? U16
+               : kind.bits == 32 ? U32
+                                 : U64;
     }
 }
 
@@ -283,8 +339,12 @@ static uint64_t bits_of(struct kind kind, double value, char rounding) {
     double kept = value;
     if (kind.bits == 32 && !isnan(value)) {
         float near = (float)value;
-        if ((rounding == 'm' && (double)near > value) || (rounding == 'z' && value > 0 && (double)near > value)) near = nextafterf(near, -INFINITY);
-        if ((rounding == 'p' && (double)near < value) || (rounding == 'z' && value < 0 && (double)near < value)) near = nextafterf(near, INFINITY);
+        if ((rounding == 'm' && (double)near > value) ||
+            (rounding == 'z' && value > 0 && (double)near > value))
+            near = nextafterf(near, -INFINITY);
+        if ((rounding == 'p' && (double)near < value) ||
+            (rounding == 'z' && value < 0 && (double)near < value))
+            near = nextafterf(near, INFINITY);
         kept = (double)near;
     }
     number_store(element_of(kind), &bits, 0, kept);
@@ -292,7 +352,8 @@ static uint64_t bits_of(struct kind kind, double value, char rounding) {
 }
 
 static int64_t whole(struct kind kind, uint64_t bits) {
-    return kind.letter == 's' ? (int64_t)number_load(element_of(kind), &bits, 0) : (int64_t)(kind.bits == 64 ? bits : bits & ((1ull << kind.bits) - 1));
+    return kind.letter == 's' ? (int64_t)number_load(element_of(kind), &bits, 0)
+                              : (int64_t)(kind.bits == 64 ? bits : bits & ((1ull << kind.bits) - 1));
 }
 
 static double real_result(enum opcode code, double a, double b) {
@@ -325,7 +386,10 @@ static uint64_t whole_result(const struct instruction *i, uint64_t x, uint64_t y
     switch (i->code) {
     case ADD: return ua + ub;
     case SUB: return ua - ub;
-    case MUL: return i->high ? (uint64_t)(is_signed ? (__int128)a * b >> i->type.bits : (__int128)((unsigned __int128)ua * ub >> i->type.bits)) : ua * ub;
+    case MUL:
+        return i->high ? (uint64_t)(is_signed ? (__int128)a * b >> i->type.bits
+                                              : (__int128)((unsigned __int128)ua * ub >> i->type.bits))
+                       : ua * ub;
     case DIV: return ub == 0 ? ~0ull : is_signed ? (uint64_t)(a / b) : ua / ub;
     case REM: return ub == 0 ? ua : is_signed ? (uint64_t)(a % b) : ua % ub;
     case MIN: return is_signed ? (uint64_t)(a < b ? a : b) : ua < ub ? ua : ub;
@@ -350,7 +414,8 @@ static bool compare(const struct instruction *i, uint64_t x, uint64_t y) {
         double a = real(i->type, x), b = real(i->type, y);
         unordered = isnan(a) || isnan(b);
         order = a < b ? -1 : a > b;
-    } else if (i->type.letter == 's') order = whole(i->type, x) < whole(i->type, y) ? -1 : whole(i->type, x) > whole(i->type, y);
+    } else if (i->type.letter == 's')
+        order = whole(i->type, x) < whole(i->type, y) ? -1 : whole(i->type, x) > whole(i->type, y);
     else {
         uint64_t a = (uint64_t)whole(i->type, x), b = (uint64_t)whole(i->type, y);
         order = a < b ? -1 : a > b;
@@ -380,18 +445,23 @@ static double to_integer(double value, char rounding) {
 static uint64_t convert(const struct instruction *i, uint64_t bits) {
     struct kind from = i->source, to = i->type;
     if (from.letter != 'f' && to.letter != 'f') return (uint64_t)whole(from, bits);
-    if (from.letter != 'f') return bits_of(to, from.letter == 's' ? (double)whole(from, bits) : (double)(uint64_t)whole(from, bits), i->rounding);
+    if (from.letter != 'f')
+        return bits_of(to,
+                       from.letter == 's' ? (double)whole(from, bits) : (double)(uint64_t)whole(from, bits),
+                       i->rounding);
     double value = to_integer(real(from, bits), i->rounding);
     if (i->saturated) value = isnan(value) ? 0 : fmin(fmax(value, 0), 1);
     if (to.letter == 'f') return bits_of(to, value, i->rounding);
-    double low = to.letter == 's' ? -ldexp(1, to.bits - 1) : 0, high = ldexp(1, to.letter == 's' ? to.bits - 1 : to.bits);
+    double low = to.letter == 's' ? -ldexp(1, to.bits - 1) : 0,
+           high = ldexp(1, to.letter == 's' ? to.bits - 1 : to.bits);
     if (isnan(value)) return 0;
     if (value < low) value = low;
-    if (value >= high) return to.letter == 's' ? (uint64_t)high - 1 : to.bits == 64 ? ~0ull : (1ull << to.bits) - 1;
+    if (value >= high)
+        return to.letter == 's' ? (uint64_t)high - 1 : to.bits == 64 ? ~0ull : (1ull << to.bits) - 1;
     return to.letter == 's' ? (uint64_t)(int64_t)value : (uint64_t)value;
 }
 
-/* -------------------------------------------------------------------------------------------------- execution */
+/* ------------------------------------------------------------------------------------------ execution */
 
 struct thread {
     uint64_t *registers;
@@ -408,14 +478,16 @@ static uint64_t fetch(const struct thread *t, const struct operand *operand) {
 }
 
 static void keep(struct thread *t, const struct operand *operand, struct kind kind, uint64_t bits) {
-    t->registers[operand->index] = kind.bits < 64 && kind.letter != 'p' ? bits & ((1ull << kind.bits) - 1) : bits;
+    t->registers[operand->index] =
+        kind.bits < 64 && kind.letter != 'p' ? bits & ((1ull << kind.bits) - 1) : bits;
 }
 
 static void move_memory(struct thread *t, const struct instruction *i) {
     const struct operand *address = &i->operand[i->code == LD ? i->results : 0];
     size_t size = (size_t)i->type.bits / 8;
-    char *place = address->form == PARAMETER ? (char *)t->arguments[address->index] + address->constant
-                                             : (char *)(uintptr_t)(t->registers[address->index] + address->constant);
+    char *place = address->form == PARAMETER
+                      ? (char *)t->arguments[address->index] + address->constant
+                      : (char *)(uintptr_t)(t->registers[address->index] + address->constant);
     int count = i->code == LD ? i->results : i->operands - 1;
     for (int n = 0; n < count; n++, place += size) {
         uint64_t bits = 0;
@@ -433,13 +505,16 @@ static void move_memory(struct thread *t, const struct instruction *i) {
 static void move(struct thread *t, const struct instruction *i) {
     int sources = i->operands - i->results, bits = i->type.bits / (i->results > 1 ? i->results : sources);
     uint64_t value = 0;
-    for (int n = 0; n < sources; n++) value |= fetch(t, &i->operand[i->results + n]) << (sources > 1 ? n * bits : 0);
+    for (int n = 0; n < sources; n++)
+        value |= fetch(t, &i->operand[i->results + n]) << (sources > 1 ? n * bits : 0);
     for (int n = 0; n < i->results; n++)
-        keep(t, &i->operand[n], i->results > 1 ? (struct kind){'b', bits, false, false} : i->type, value >> (n * bits));
+        keep(t, &i->operand[n], i->results > 1 ? (struct kind){'b', bits, false, false} : i->type,
+             value >> (n * bits));
 }
 
 static uint64_t one_result(const struct thread *t, const struct instruction *i, struct kind type, int shift) {
-    uint64_t x = fetch(t, &i->operand[1]) >> shift, y = i->operands > 2 ? fetch(t, &i->operand[2]) >> shift : 0;
+    uint64_t x = fetch(t, &i->operand[1]) >> shift,
+             y = i->operands > 2 ? fetch(t, &i->operand[2]) >> shift : 0;
     uint64_t z = i->operands > 3 ? fetch(t, &i->operand[3]) >> shift : 0;
     if (i->code == SELP) return z & 1 ? x : y;
     if (i->code == CVT) return convert(i, x);
@@ -450,8 +525,9 @@ static uint64_t one_result(const struct thread *t, const struct instruction *i, 
     if (type.letter != 'f' || (i->code >= AND && i->code <= SHR)) return whole_result(i, x, y);
     double a = real(type, x), b = real(type, y);
     double value = i->code != FMA ? real_result(i->code, a, b)
-                   : type.bits == 32 && i->rounding == 'n' ? (double)fmaf((float)a, (float)b, (float)real(type, z))
-                                                           : fma(a, b, real(type, z));
+                   : type.bits == 32 && i->rounding == 'n'
+                       ? (double)fmaf((float)a, (float)b, (float)real(type, z))
+                       : fma(a, b, real(type, z));
     if (i->saturated) value = isnan(value) ? 0 : fmin(fmax(value, 0), 1);
     return bits_of(type, value, i->rounding);
 }
@@ -478,7 +554,8 @@ static void set_predicates(struct thread *t, const struct instruction *i) {
             bool other = fetch(t, &i->operand[i->results + 2]) != 0;
             value = i->conjunction ? value && other : value || other;
         }
-        t->registers[i->operand[n].index] = i->results == 2 && n == 1 && !i->type.pair ? !t->registers[i->operand[0].index] : value;
+        t->registers[i->operand[n].index] =
+            i->results == 2 && n == 1 && !i->type.pair ? !t->registers[i->operand[0].index] : value;
     }
 }
 
@@ -503,13 +580,16 @@ int ptx_run(const struct program *program, const unsigned *grid, const unsigned 
         fprintf(stderr, "simulated GPU: in the PTX of a kernel, not simulated: %s\n", program->problem);
         return NO_BINARY_FOR_DEVICE;
     }
-    struct thread thread = {.registers = calloc((size_t)program->registers + 1, sizeof(uint64_t)), .arguments = arguments};
-    uint64_t blocks = (uint64_t)grid[0] * grid[1] * grid[2], threads = (uint64_t)block[0] * block[1] * block[2];
+    struct thread thread = {.registers = calloc((size_t)program->registers + 1, sizeof(uint64_t)),
+                            .arguments = arguments};
+    uint64_t blocks = (uint64_t)grid[0] * grid[1] * grid[2],
+             threads = (uint64_t)block[0] * block[1] * block[2];
     for (int d = 0; d < 3; d++) thread.special[3 + d] = block[d], thread.special[9 + d] = grid[d];
     for (uint64_t n = 0; n < blocks * threads; n++) {
         uint64_t place = n % threads, where = n / threads;
         for (int d = 0; d < 3; d++) {
-            thread.special[d] = (uint32_t)(place % block[d]), thread.special[6 + d] = (uint32_t)(where % grid[d]);
+            thread.special[d] = (uint32_t)(place % block[d]),
+            thread.special[6 + d] = (uint32_t)(where % grid[d]);
             place /= block[d], where /= grid[d];
         }
         run_thread(program, &thread);

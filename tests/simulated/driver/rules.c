@@ -2,9 +2,9 @@
  *
  * One statement per line; `gpu` and `instance` begin a device, whose statements follow it:
  *   driver 555.42.06 | cuda 12050 | runtime 12050 | cudnn 90300 | context-memory BYTES | library-memory BYTES
- *   gpu UUID | instance UUID | name TEXT | compute-capability 7.5 | memory BYTES | compute-mode 3 | xid 79 | ecc 4
- *   holder PID BYTES NAME
- *   fault FUNCTION CODE SKIP COUNT     FUNCTION may hold wildcards; CODE may be `hang`; COUNT 0 means always
+ *   gpu UUID | instance UUID | name TEXT | compute-capability 7.5 | memory BYTES | compute-mode 3 | xid 79 |
+ * ecc 4 holder PID BYTES NAME fault FUNCTION CODE SKIP COUNT     FUNCTION may hold wildcards; CODE may be
+ * `hang`; COUNT 0 means always
  */
 #include "machine.h"
 
@@ -27,7 +27,8 @@ struct rule {
     long calls; /* of this process */
 };
 
-static struct machine *machine; /* a new one for each version of the file: readers of the old one aren't disturbed */
+static struct machine
+    *machine; /* a new one for each version of the file: readers of the old one aren't disturbed */
 static struct rule rules[MAX_RULES];
 static int rule_count;
 static struct stat seen;
@@ -46,23 +47,26 @@ static void add_rule(const char *text, const struct rule *before, int count_befo
     struct rule *rule = &rules[rule_count];
     char code[32];
     *rule = (struct rule){0};
-    if (rule_count == MAX_RULES || sscanf(text, "%95s %31s %ld %ld", rule->function, code, &rule->skip, &rule->count) != 4) return;
+    if (rule_count == MAX_RULES ||
+        sscanf(text, "%95s %31s %ld %ld", rule->function, code, &rule->skip, &rule->count) != 4)
+        return;
     rule->code = strcmp(code, "hang") == 0 ? HANG : atoi(code);
     for (int i = 0; i < count_before; i++)
-        if (strcmp(before[i].function, rule->function) == 0 && before[i].code == rule->code) rule->calls = before[i].calls;
+        if (strcmp(before[i].function, rule->function) == 0 && before[i].code == rule->code)
+            rule->calls = before[i].calls;
     rule_count++;
 }
 
-static struct gpu *add_gpu(struct machine *machine, const char *uuid, bool instance) {
-    struct gpu *gpu = &machine->gpu[machine->gpus];
+static struct gpu *add_gpu(struct machine *described, const char *uuid, bool instance) {
+    struct gpu *gpu = &described->gpu[described->gpus];
     *gpu = (struct gpu){.parent = -1};
     snprintf(gpu->uuid, sizeof gpu->uuid, "%s", uuid);
-    for (int i = machine->gpus - 1; instance && i >= 0 && gpu->parent < 0; i--)
-        if (machine->gpu[i].parent < 0) {
+    for (int i = described->gpus - 1; instance && i >= 0 && gpu->parent < 0; i--)
+        if (described->gpu[i].parent < 0) {
             gpu->parent = i;
-            machine->gpu[i].instances++;
+            described->gpu[i].instances++;
         }
-    machine->gpus++;
+    described->gpus++;
     return gpu;
 }
 
@@ -79,21 +83,21 @@ static void describe_gpu(struct gpu *gpu, const char *key, const char *value) {
         gpu->holders++;
 }
 
-static void read_line(struct machine *machine, char *line, struct gpu **gpu, const struct rule *before,
+static void read_line(struct machine *described, char *line, struct gpu **gpu, const struct rule *before,
                       int count_before) {
     line[strcspn(line, "\n")] = '\0';
     char *value = strchr(line, ' ');
     if (value == NULL) return;
     *value++ = '\0';
-    if (strcmp(line, "driver") == 0) snprintf(machine->driver, sizeof machine->driver, "%s", value);
-    else if (strcmp(line, "cuda") == 0) machine->cuda = atoi(value);
-    else if (strcmp(line, "runtime") == 0) machine->runtime = atoi(value);
-    else if (strcmp(line, "cudnn") == 0) machine->cudnn = atoi(value);
-    else if (strcmp(line, "context-memory") == 0) machine->context_memory = strtoull(value, NULL, 10);
-    else if (strcmp(line, "library-memory") == 0) machine->library_memory = strtoull(value, NULL, 10);
+    if (strcmp(line, "driver") == 0) snprintf(described->driver, sizeof described->driver, "%s", value);
+    else if (strcmp(line, "cuda") == 0) described->cuda = atoi(value);
+    else if (strcmp(line, "runtime") == 0) described->runtime = atoi(value);
+    else if (strcmp(line, "cudnn") == 0) described->cudnn = atoi(value);
+    else if (strcmp(line, "context-memory") == 0) described->context_memory = strtoull(value, NULL, 10);
+    else if (strcmp(line, "library-memory") == 0) described->library_memory = strtoull(value, NULL, 10);
     else if (strcmp(line, "fault") == 0) add_rule(value, before, count_before);
-    else if (machine->gpus < MAX_GPUS && (strcmp(line, "gpu") == 0 || strcmp(line, "instance") == 0))
-        *gpu = add_gpu(machine, value, strcmp(line, "instance") == 0);
+    else if (described->gpus < MAX_GPUS && (strcmp(line, "gpu") == 0 || strcmp(line, "instance") == 0))
+        *gpu = add_gpu(described, value, strcmp(line, "instance") == 0);
     else if (*gpu != NULL) describe_gpu(*gpu, line, value);
 }
 
@@ -151,7 +155,8 @@ int rule_for(const char *function) {
         struct rule *rule = &rules[i];
         if (fnmatch(rule->function, function, 0) != 0) continue;
         long call = rule->calls++;
-        if (code == 0 && call >= rule->skip && (rule->count == 0 || call < rule->skip + rule->count)) code = rule->code;
+        if (code == 0 && call >= rule->skip && (rule->count == 0 || call < rule->skip + rule->count))
+            code = rule->code;
     }
     pthread_mutex_unlock(&lock);
     while (code == HANG) pause();
@@ -164,9 +169,10 @@ int rule_for_kernel(const char *kernel) {
     return rule_for(name);
 }
 
-/* ------------------------------------------------------------------------------------ CUDA_VISIBLE_DEVICES */
+/* ------------------------------------------------------------------------------- CUDA_VISIBLE_DEVICES */
 
-/* Whether CUDA can show this device at all: a GPU that is cut into instances shows only its first instance. */
+/* Whether CUDA can show this device at all: a GPU that is cut into instances shows only its first instance.
+ */
 static bool can_show(int index) {
     const struct gpu *gpu = &machine->gpu[index];
     if (gpu->parent < 0) return gpu->instances == 0;

@@ -1,4 +1,5 @@
-/* libcudart: the kernels that TensorFlow registers, and the calls that Eigen and the kernels' launchers make. */
+/* libcudart: the kernels that TensorFlow registers, and the calls that Eigen and the kernels' launchers make.
+ */
 #include "machine.h"
 
 #include <pthread.h>
@@ -10,7 +11,7 @@ struct dim3 {
     unsigned x, y, z;
 };
 
-/* ------------------------------------------------------------------------------------------------- registration */
+/* --------------------------------------------------------------------------------------- registration */
 
 /* Host functions that stand for kernels, by address: an open table that doubles. */
 static struct kernel *kernels;
@@ -50,8 +51,8 @@ API void **__cudaRegisterFatBinary(void *binary) {
 API void __cudaRegisterFatBinaryEnd(void **handle) { (void)handle; }
 API void __cudaUnregisterFatBinary(void **handle) { (void)handle; }
 
-API void __cudaRegisterFunction(void **handle, const void *host, char *device, const char *name, int threads, void *tid, void *bid,
-                                void *block, void *grid, int *warp) {
+API void __cudaRegisterFunction(void **handle, const void *host, char *device, const char *name, int threads,
+                                void *tid, void *bid, void *block, void *grid, int *warp) {
     (void)handle, (void)device, (void)threads, (void)tid, (void)bid, (void)block, (void)grid, (void)warp;
     pthread_mutex_lock(&lock);
     if (taken * 2 >= slots) grow();
@@ -61,12 +62,13 @@ API void __cudaRegisterFunction(void **handle, const void *host, char *device, c
     pthread_mutex_unlock(&lock);
 }
 
-API void __cudaRegisterVar(void **handle, char *host, char *device, const char *name, int external, size_t size, int constant,
-                           int global) {
-    (void)handle, (void)host, (void)device, (void)name, (void)external, (void)size, (void)constant, (void)global;
+API void __cudaRegisterVar(void **handle, char *host, char *device, const char *name, int external,
+                           size_t size, int constant, int global) {
+    (void)handle, (void)host, (void)device, (void)name, (void)external, (void)size, (void)constant,
+        (void)global;
 }
 
-/* ------------------------------------------------------------------------------------------------------ launches */
+/* ------------------------------------------------------------------------------------------- launches */
 
 static __thread struct {
     struct dim3 grid, block;
@@ -98,15 +100,16 @@ static int remember(int code) {
     return code;
 }
 
-#define ENTER_RUNTIME()                                                          \
-    do {                                                                         \
-        int code_ = rule_for(__func__);                                          \
-        if (code_ == SUCCESS && current_device() < 0) code_ = make_current(device); \
-        code_ = context_state(code_);                                            \
-        if (code_ != SUCCESS) return remember(code_);                            \
+#define ENTER_RUNTIME()                                                                                      \
+    do {                                                                                                     \
+        int code_ = rule_for(__func__);                                                                      \
+        if (code_ == SUCCESS && current_device() < 0) code_ = make_current(device);                          \
+        code_ = context_state(code_);                                                                        \
+        if (code_ != SUCCESS) return remember(code_);                                                        \
     } while (0)
 
-API int cudaLaunchKernel(const void *host, struct dim3 grid, struct dim3 block, void **arguments, size_t shared, void *stream) {
+API int cudaLaunchKernel(const void *host, struct dim3 grid, struct dim3 block, void **arguments,
+                         size_t shared, void *stream) {
     (void)shared, (void)stream;
     ENTER_RUNTIME();
     struct kernel kernel = kernel_of(host);
@@ -141,18 +144,21 @@ API int cudaFuncSetAttribute(const void *host, int attribute, int value) {
     return SUCCESS;
 }
 
-API int cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, const void *host, int size, size_t shared, unsigned flags) {
+API int cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks, const void *host, int size,
+                                                               size_t shared, unsigned flags) {
     (void)host, (void)shared, (void)flags;
     ENTER_RUNTIME();
     *blocks = size > 0 && size < 1024 ? 1024 / size : 1;
     return SUCCESS;
 }
 
-API int cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, const void *host, int size, size_t shared) {
+API int cudaOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, const void *host, int size,
+                                                      size_t shared) {
     return cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(blocks, host, size, shared, 0);
 }
 
-/* --------------------------------------------------------------------------------------------- devices and errors */
+/* --------------------------------------------------------------------------------------------- devices and
+ * errors */
 
 API int cudaRuntimeGetVersion(int *version) {
     ENTER();
@@ -211,7 +217,8 @@ struct properties {
     int overlap, multiprocessors, timeout, integrated, maps_host, compute_mode;
     int textures_and_surfaces[40];
     size_t surface_alignment;
-    int concurrent, ecc, bus, device, domain, tcc, engines, unified, memory_clock, memory_bus, l2, persisting_l2;
+    int concurrent, ecc, bus, device, domain, tcc, engines, unified, memory_clock, memory_bus, l2,
+        persisting_l2;
     int threads_per_multiprocessor;
 };
 
@@ -238,10 +245,13 @@ API int cudaGetDeviceProperties_v2(struct properties *values, int ordinal) {
     return SUCCESS;
 }
 
-API int cudaGetDeviceProperties(struct properties *values, int ordinal) { return cudaGetDeviceProperties_v2(values, ordinal); }
+API int cudaGetDeviceProperties(struct properties *values, int ordinal) {
+    return cudaGetDeviceProperties_v2(values, ordinal);
+}
+
+extern int cuDeviceGetAttribute(int *value, int attribute, int device);
 
 API int cudaDeviceGetAttribute(int *value, int attribute, int ordinal) {
-    extern int cuDeviceGetAttribute(int *value, int attribute, int device);
     ENTER();
     int code = initialize();
     return remember(code != SUCCESS ? code : cuDeviceGetAttribute(value, attribute, ordinal));
