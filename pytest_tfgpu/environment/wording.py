@@ -75,8 +75,8 @@ def install_tensorflow(facts: Facts) -> tuple[Help, ...]:
     if "no wheel" in facts.unknown.get("tensorflow", ""):
         return (Help("Use a Python that TensorFlow has wheels for, 3.10 to 3.13."),)
     return (
-        Help('For NVIDIA GPUs: pip install "pytest-tfgpu[cuda]"'),
-        Help('For CPUs only: pip install "pytest-tfgpu[cpu]"'),
+        Help('For NVIDIA GPUs: pip install "tensorflow[and-cuda]"'),
+        Help('For CPUs only: pip install tensorflow-cpu'),
     )
 
 

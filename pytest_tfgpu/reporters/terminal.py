@@ -87,8 +87,9 @@ def preflight_lines(
     for fault in checks.faults(preflight):
         lines += _explanation(fault.subject, fault.message, fault.diagnosis, told, width)
     for finding in preflight.findings:
-        subject = "" if finding.severity == "error" else finding.severity
-        lines += _explanation(subject, clean(finding.summary), finding, told, width)
+        summary = clean(finding.summary)
+        plain = summary in told or (finding.severity == "error" and preflight.verdict != "ok")
+        lines += _explanation("" if plain else finding.severity, summary, finding, told, width)
     return _finished(lines, ascii_only)
 
 

@@ -80,8 +80,8 @@ def test_no_tensorflow() -> None:
         first = findings(lacking)[0]
         assert (first.summary, first.severity, first.cause) == (sentence, "error", None)
         assert [help_.text for help_ in first.help] == [
-            'For NVIDIA GPUs: pip install "pytest-tfgpu[cuda]"',
-            'For CPUs only: pip install "pytest-tfgpu[cpu]"',
+            'For NVIDIA GPUs: pip install "tensorflow[and-cuda]"',
+            'For CPUs only: pip install tensorflow-cpu',
         ]
 
 
