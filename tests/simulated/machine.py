@@ -59,6 +59,11 @@ def tensorflow_version() -> tuple[int, int]:
     return int(major), int(minor)
 
 
+def misfit() -> str:
+    """Return a version of cuDNN that the installed TensorFlow refuses."""
+    return "8.2.4" if built_for()[1].startswith("8") else "8.9.7"
+
+
 @dataclass(frozen=True)
 class Holder:
     """A process, not one of ours, that holds memory of a GPU."""

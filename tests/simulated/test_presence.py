@@ -211,7 +211,9 @@ print(n.nvmlDeviceGetUUID(n.nvmlDeviceGetMigDeviceHandleByIndex(gpu, 1)))
 def test_tensorflow_on_a_mig_instance(simulated_gpu: Describe) -> None:
     """TensorFlow sees an instance as a GPU of its own name and size."""
     part = Gpu(name="NVIDIA A100-SXM4-40GB MIG 1g.5gb", compute_capability="8.0", memory="5 GiB")
-    machine = simulated_gpu().with_gpu(0, name="NVIDIA A100-SXM4-40GB", memory="40 GiB", instances=(part, part))
+    machine = simulated_gpu().with_gpu(
+        0, name="NVIDIA A100-SXM4-40GB", memory="40 GiB", instances=(part, part)
+    )
     done = machine.run_python("import tensorflow as tf\nprint((tf.constant([1.0]) + 1.0).numpy())")
     assert done.stdout == "[2.]\n"
     assert "name: NVIDIA A100-SXM4-40GB MIG 1g.5gb" in done.stderr
