@@ -93,3 +93,11 @@ PINNED = (
     "Unable to find any devices for spec",
 )
 """An operation was pinned to a device (`tf.device`)."""
+
+NO_KERNEL = (
+    "No OpKernel was registered to support Op",
+    "No registered '{w}' OpKernel for",
+    "Could not find {device|valid device} for node",
+    "no supported kernel for {w} devices is available",
+)
+"""An operation without a kernel for what was asked; a list of the kernels that exist follows mostly."""

@@ -174,3 +174,33 @@ def test_facts_name_the_library_that_tensorflow_does_not() -> None:
         "libraries": [{"name": "libcusolver.so.11"}, {"name": "libcudnn.so.9", "path": "/lib/libcudnn.so.9"}]
     }
     assert first("", "", DLOPEN, **T4, **missing) == "cuda-library-missing"
+
+
+NCHW = "The Conv2D op currently only supports the NHWC tensor format on the CPU. The op was given the format: NCHW"
+
+
+@pytest.mark.parametrize(
+    ("log", "facts", "cause"),
+    [
+        ([], {}, "op-unsupported-on-device"),
+        ([INIT + "UNKNOWN ERROR (303)"], {}, "op-unsupported-on-device"),
+        ([INIT + "UNKNOWN ERROR (303)"], T4, "driver-missing"),
+        (
+            [LOADER + "'libcudnn.so.8'; dlerror: libcudnn.so.8: cannot open shared object file"],
+            {},
+            "cudnn-missing",
+        ),
+    ],
+)
+def test_the_loss_of_a_gpu_comes_before_what_the_cpu_lacks(
+    log: list[str], facts: dict[str, Any], cause: str
+) -> None:
+    """An operation that ended up on the CPU is put down to the lost GPU, where one was meant to be there."""
+    assert first("UnimplementedError", NCHW, *log, **facts) == cause
+
+
+def test_a_stub_of_the_driver_is_told_from_no_driver() -> None:
+    """A stub libcuda beside a kernel driver that runs is a mismatch; without one, the driver is missing."""
+    line = INIT + "CUDA_ERROR_STUB_LIBRARY: CUDA driver is a stub library"
+    assert first("", "", line, **T4) == "driver-missing"
+    assert first("", "", line, **T4, driver="555.42.06") == "driver-library-mismatch"

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading
+from pytest_tfgpu.diagnosis.readings.libraries import gpu_lost
 from pytest_tfgpu.model import EvidenceLine
 
 if TYPE_CHECKING:
@@ -58,8 +59,6 @@ _GPU_TEXTS = (
     "gpu not found",
     "gpu is not found",
     "gpu was not found",
-    "device type cpu",
-    "nhwc",
     "no opkernel",
     "no supported devices",
     "convolution algorithm",
@@ -143,7 +142,7 @@ def _gpu_wanted(case: Case, _: str) -> Reading | None:
         return Reading()
     message = case.message
     named = not _GPU_WORDS.isdisjoint(message.words) or any(sign in message.lower for sign in _GPU_TEXTS)
-    return Reading() if named else NO
+    return Reading() if named or (_op_on_cpu(case, "") and gpu_lost(case, "")) else NO
 
 
 def _gpu_present(case: Case, _: str) -> Reading | None:

@@ -1,14 +1,26 @@
-"""Readings of the CUDA libraries that the facts name."""
+"""Readings of the driver and the CUDA libraries: what is there, and how TensorFlow lost its GPU."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_tfgpu.diagnosis.readings.base import NO, Function, Reading
+from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading
 from pytest_tfgpu.model import EvidenceLine
 
 if TYPE_CHECKING:
     from pytest_tfgpu.diagnosis.case import Case
+
+
+_KERNEL_VERSION = Probe(r"kernel reported version is: \d", "kernel reported version is:")
+_GPU_LOST = Probe(
+    r"Could not (?:load dynamic|dlopen) library '(?:lib)?cu(?!da\.so|pti)|Cannot dlopen some GPU libraries|"
+    r"cuInit: [^\n]{0,60}CUDA_ERROR_(?!NO_DEVICE)|does not match DSO version",
+    "could not load dynamic library",
+    "could not dlopen library",
+    "cannot dlopen some gpu",
+    "cuinit:",
+    "does not match dso",
+)
 
 
 def _library_missing(case: Case, argument: str) -> Reading | None:
@@ -29,7 +41,23 @@ def _library_found(case: Case, argument: str) -> Reading | None:
     return Reading() if found else NO
 
 
+def _kernel_driver_runs(case: Case, _: str) -> Reading | None:
+    """Whether NVIDIA's driver answers in the kernel: its version or its device files are known."""
+    known = case.facts.driver or case.facts.device_files or _KERNEL_VERSION.search(case)
+    return Reading("NVIDIA's kernel driver runs.") if known else NO
+
+
+def gpu_lost(case: Case, _: str) -> Reading | None:
+    """Whether the log tells how TensorFlow lost a GPU that was meant to be there."""
+    if _GPU_LOST.search(case):
+        return Reading("TensorFlow lost the GPU at the start.", _GPU_LOST.quote(case))
+    meant = case.facts.gpus or case.facts.driver or case.facts.device_files
+    return Reading() if meant and "failed call to cuinit" in case.lower else NO
+
+
 READINGS: dict[str, Function] = {
     "library-missing": _library_missing,
     "library-found": _library_found,
+    "kernel-driver-runs": _kernel_driver_runs,
+    "gpu-lost": gpu_lost,
 }

@@ -34,6 +34,9 @@ CAUSE = Cause(
         Signature("follows", ("JIT compilation failed",), weight=0.5),
         Signature("follows", ("Can't find libdevice directory",), weight=0.5),
         Signature("follows", ("Can't find ptxas binary", "Failed to launch ptxas"), where="log", weight=0.3),
+        Signature(
+            "root", ("XLA requires ptxas version", "has a bug that we think can affect XLA"), weight=0.85
+        ),
         Signature("excludes", ("is not defined for option 'gpu-name'", "Unsupported .version"), weight=0.5),
         Signature("excludes", ("Loaded PTX assembler is too old",), weight=0.6),
     ),

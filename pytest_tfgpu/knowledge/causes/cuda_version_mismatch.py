@@ -20,7 +20,7 @@ CAUSE = Cause(
         ),
         Signature("root", ("undefined symbol", "symbol not found"), also=("libcu{w}", "nvidia"), weight=0.8),
         Signature(
-            "root", ("XLA requires ptxas version", "has a bug that we think can affect XLA"), weight=0.8
+            "follows", ("XLA requires ptxas version", "has a bug that we think can affect XLA"), weight=0.5
         ),
         Signature("root", ("nvlink exited with non-zero error code",), weight=0.75),
         Signature(

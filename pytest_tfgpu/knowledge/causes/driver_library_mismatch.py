@@ -30,6 +30,12 @@ CAUSE = Cause(
         ),
         Signature("follows", ("CUDA_ERROR_STUB_LIBRARY", "CUDA driver is a stub library"), weight=0.35),
         Signature("confirms", needs=("driver-halves-differ",), weight=0.75),
+        Signature(
+            "root",
+            ("CUDA_ERROR_STUB_LIBRARY", "CUDA driver is a stub library", "UNKNOWN ERROR (34)"),
+            needs=("kernel-driver-runs",),
+            weight=0.88,
+        ),
         Signature("excludes", needs=("driver-halves-agree",), weight=0.8),
     ),
     notes=("driver-halves-differ",),

@@ -56,6 +56,12 @@ CAUSE = Cause(
         ),
         Signature("root", ("Couldn't open CUDA library libcuda{w}",), needs=("gpu-wanted",), weight=0.85),
         Signature("follows", ("CUDA Version: ERR!",), weight=0.5),
+        Signature(
+            "excludes",
+            ("CUDA_ERROR_STUB_LIBRARY", "UNKNOWN ERROR (34)"),
+            needs=("kernel-driver-runs",),
+            weight=0.5,
+        ),
         Signature("excludes", needs=("cpu-build",), weight=0.5),
         Signature("excludes", needs=("driver-halves-differ",), weight=0.6),
         Signature("excludes", needs=("driver-halves-agree",), weight=0.5),

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
+from pytest_tfgpu.knowledge import texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
-
-_NO_KERNEL = (
-    "No OpKernel was registered to support Op",
-    "No registered '{w}' OpKernel for",
-    "Could not find {device|valid device} for node",
-    "no supported kernel for {w} devices is available",
-)
 
 CAUSE = Cause(
     id="dtype-unsupported-on-device",
     category="operation",
     summary="TensorFlow has kernels for this operation on this device, but not for this data type.",
     signatures=(
-        Signature("root", _NO_KERNEL, needs=("kernels-lack-type",), weight=0.88),
-        Signature("root", _NO_KERNEL, needs=("kernels-for-every-device",), weight=0.78),
-        Signature("root", _NO_KERNEL, also=("attributes didn't match",), weight=0.75),
+        Signature("root", texts.NO_KERNEL, needs=("kernels-lack-type",), weight=0.88),
+        Signature("root", texts.NO_KERNEL, needs=("kernels-for-every-device",), weight=0.78),
+        Signature("root", texts.NO_KERNEL, also=("attributes didn't match",), weight=0.75),
         Signature(
             "root", ("no supported kernel for {w} devices",), needs=("kernels-typed-for:GPU",), weight=0.78
         ),
@@ -41,7 +35,7 @@ CAUSE = Cause(
         ),
         Signature(
             "follows",
-            _NO_KERNEL,
+            texts.NO_KERNEL,
             needs=("kernels-typed-for:GPU",),
             unless=("kernels-only-for:GPU",),
             weight=0.5,

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
+from pytest_tfgpu.knowledge import texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
-
-_NO_KERNEL = (
-    "No OpKernel was registered to support Op",
-    "No registered '{w}' OpKernel for",
-    "Could not find {device|valid device} for node",
-    "no supported kernel for {w} devices is available",
-    "No supported device found in available devices",
-    "because no device type supports both of those nodes",
-)
 
 CAUSE = Cause(
     id="op-unsupported-on-device",
@@ -24,7 +16,6 @@ CAUSE = Cause(
                 "only {supports|support} {|the }{NHWC|NDHWC}",
                 "is only supported for {NHWC|NDHWC}",
                 "Only {NHWC|NDHWC} data_format supported",
-                "only {support|supports} {|the }{NHWC|NDHWC} tensor format",
                 "not support grouped convolutions",
                 "grouped convolutions are not supported",
                 "not {|yet }support dilation rates larger than 1",
@@ -37,10 +28,10 @@ CAUSE = Cause(
                 "CUDA LRN does not support",
                 "Sequence lengths for RNN are required from CUDNN",
                 "only implemented {on|for} the {GPU|CPU}",
+                "while using cuDNN, which is not supported",
             ),
             weight=0.8,
         ),
-        Signature("root", ("implementation only supports", "implementation does not support"), weight=0.72),
         Signature(
             "root",
             ("{op|kernel|operation} only supports", "not {|currently |yet }implemented for"),
@@ -54,20 +45,28 @@ CAUSE = Cause(
             needs=("computing-operation",),
             weight=0.45,
         ),
-        Signature(
-            "root", ("requires depth_radius in", "{Asymmetric|dilated} padding is not supported"), weight=0.6
-        ),
-        Signature("root", _NO_KERNEL, weight=0.7),
-        Signature("root", _NO_KERNEL, needs=("kernels-only-for:CPU",), weight=0.75),
-        Signature("root", _NO_KERNEL, needs=("kernels-only-for:GPU",), weight=0.75),
+        Signature("root", texts.NO_KERNEL, weight=0.7),
+        Signature("root", texts.NO_KERNEL, needs=("kernels-only-for:CPU",), weight=0.75),
+        Signature("root", texts.NO_KERNEL, needs=("kernels-only-for:GPU",), weight=0.75),
         Signature("confirms", needs=("operation-on-cpu",), weight=0.3),
         Signature("root", ("Op type not registered '{w}' in binary",), weight=0.5),
         Signature(
-            "root", ("only {implemented|supported|available} {on|for} {GPU|GPUs|CPU|CPUs}",), weight=0.72
+            "root",
+            (
+                "only {implemented|supported|available} {on|for} {GPU|GPUs|CPU|CPUs}",
+                "not implemented {for|on} {GPU|CPU|device}",
+                "implementation {only supports|does not support}",
+                "No supported device found in available devices",
+                "because no device type supports both of those nodes",
+            ),
+            weight=0.72,
         ),
-        Signature("root", ("not implemented {for|on} {GPU|CPU|device}",), weight=0.72),
-        Signature("root", ("while using cuDNN, which is not supported",), weight=0.85),
-        Signature("root", ("Cudnn pooling failed to split", "on {GPU|CPU} only supports"), weight=0.65),
+        Signature(
+            "root",
+            ("Cudnn pooling failed to split", "on {GPU|CPU} only supports", "requires depth_radius in"),
+            weight=0.65,
+        ),
+        Signature("excludes", needs=("gpu-lost", "operation-on-cpu"), weight=0.3),
         Signature("excludes", needs=("depths-unfit-for-groups",), weight=0.5),
         Signature("excludes", needs=("kernels-lack-type",), weight=0.6),
         Signature("excludes", needs=("kernels-for-every-device",), weight=0.4),
