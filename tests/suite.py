@@ -75,6 +75,14 @@ class Suite:
         path.write_text(text, "utf-8")
         return path
 
+    def provide(self, hook: str, expression: str) -> None:
+        """Give the suite a conftest in which a hook of ours returns this expression."""
+        self.write(
+            "conftest.py",
+            "import pytest\nfrom pytest_tfgpu import Check, Reporter\n\n@pytest.hookimpl(optionalhook=True)\n"
+            f"def {hook}():\n    return {expression}\n",
+        )
+
     def run(
         self,
         *arguments: str,

@@ -466,9 +466,6 @@ def test_nothing_is_imported_while_nothing_fails(suite: Suite) -> None:
 
 def test_the_section_survives_a_plugin_without_our_hooks(suite: Suite, tmp_path: Path) -> None:
     """A conftest with our hooks, marked optional, works where the plugin is off."""
-    suite.write(
-        "conftest.py",
-        "import pytest\n\n@pytest.hookimpl(optionalhook=True)\ndef pytest_tfgpu_checks():\n    return []\n",
-    )
+    suite.provide("pytest_tfgpu_checks", "[]")
     suite.write("test_it.py", "def test_it():\n    pass\n")
     assert suite.run("-p", "no:tfgpu", report=False).outcomes == {"passed": 1}

@@ -75,11 +75,7 @@ def test_gpu_smoke_fails_with_the_check(suite: Suite, mode: tuple[str, ...]) -> 
         "def wrong(context):\n    context.fail('The sum is wrong.')\n\n"
         "def cast(context):\n    context.tf.cast(context.tf.constant(['a']), context.tf.float32)\n",
     )
-    suite.write(
-        "conftest.py",
-        "import pytest\nfrom pytest_tfgpu import Check\n\n@pytest.hookimpl(optionalhook=True)\n"
-        "def pytest_tfgpu_checks():\n    return [Check('wrong', 'mine:wrong'), Check('cast', 'mine:cast')]\n",
-    )
+    suite.provide("pytest_tfgpu_checks", "[Check('wrong', 'mine:wrong'), Check('cast', 'mine:cast')]")
     suite.write(
         "test_it.py",
         "def test_wrong(gpu_smoke):\n    gpu_smoke('wrong')\n\ndef test_cast(gpu_smoke):\n    gpu_smoke('cast')\n",

@@ -189,11 +189,7 @@ def test_checks_run_once_on_demand(suite: Suite, mode: tuple[str, ...]) -> None:
         "counting.py",
         "import pathlib, os\n\ndef run(context):\n    pathlib.Path('ran').open('a').write('x')\n",
     )
-    suite.write(
-        "conftest.py",
-        "import pytest\nfrom pytest_tfgpu import Check\n\n@pytest.hookimpl(optionalhook=True)\n"
-        "def pytest_tfgpu_checks():\n    return [Check('counting', 'counting:run')]\n",
-    )
+    suite.provide("pytest_tfgpu_checks", "[Check('counting', 'counting:run')]")
     checks = "--tfgpu-checks=device,counting"
     outcome = suite.run(*mode, "--tfgpu-device=cpu", checks, environment={"PYTHONPATH": str(suite.folder)})
     assert outcome.outcomes == {"passed": 4, "skipped": 1}, outcome.text
@@ -203,11 +199,7 @@ def test_checks_run_once_on_demand(suite: Suite, mode: tuple[str, ...]) -> None:
 def test_a_failing_check_skips_what_requires_it(suite: Suite) -> None:
     """A test that requires a check which fails is skipped with the check's own sentence; the session goes on."""
     suite.write("breaking.py", "def run(context):\n    context.fail('The product is wrong.')\n")
-    suite.write(
-        "conftest.py",
-        "import pytest\nfrom pytest_tfgpu import Check\n\n@pytest.hookimpl(optionalhook=True)\n"
-        "def pytest_tfgpu_checks():\n    return [Check('breaking', 'breaking:run')]\n",
-    )
+    suite.provide("pytest_tfgpu_checks", "[Check('breaking', 'breaking:run')]")
     suite.write(
         "test_it.py",
         "import pytest\n\n@pytest.mark.requires_check('breaking')\ndef test_it():\n    assert 0\n",

@@ -15,15 +15,10 @@ from tests.suite import MODES, Suite, clean_environment
 PASSING = "def test_it():\n    pass\n"
 CPU = ("--tfgpu-preflight", "--tfgpu-device=cpu")
 
-BROKEN = (
-    "import pytest\nfrom pytest_tfgpu import Check\n\n@pytest.hookimpl(optionalhook=True)\n"
-    "def pytest_tfgpu_checks():\n    return [Check('broken', 'broken:run', 'fails')]\n"
-)
-
 
 def with_broken_check(suite: Suite, body: str) -> dict[str, str]:
     """Give the suite a check `broken` whose function has this body; return the environment in which it is found."""
-    suite.write("conftest.py", BROKEN)
+    suite.provide("pytest_tfgpu_checks", "[Check('broken', 'broken:run', 'fails')]")
     suite.write("broken.py", f"def run(context):\n    {body}\n")
     return {"PYTHONPATH": str(suite.folder)}
 
@@ -233,7 +228,7 @@ def test_nothing_of_ours_outlives_an_interrupted_session(suite: Suite) -> None:
 @pytest.mark.parametrize("mode", [MODES["plain"], MODES["n2"]], ids=["plain", "n2"])
 def test_a_check_that_cannot_be_imported(suite: Suite, mode: tuple[str, ...]) -> None:
     """A third party's check that isn't there fails with the import's own words."""
-    suite.write("conftest.py", BROKEN)
+    suite.provide("pytest_tfgpu_checks", "[Check('broken', 'broken:run', 'fails')]")
     suite.write("test_it.py", PASSING)
     outcome = suite.run(*mode, *CPU, "--tfgpu-checks=broken")
     assert outcome.status == 70, outcome.text

@@ -112,11 +112,7 @@ def test_two_runs_append_to_one_summary(suite: Suite) -> None:
 def test_a_report_of_a_third_party(suite: Suite) -> None:
     """A conftest can bring a format of its own."""
     suite.write("lines.py", "def render(report):\n    return f'{sum(report.outcomes.values())} tests\\n'\n")
-    suite.write(
-        "conftest.py",
-        "import pytest\nfrom pytest_tfgpu import Reporter\n\n@pytest.hookimpl(optionalhook=True)\n"
-        "def pytest_tfgpu_reporters():\n    return [Reporter('lines', 'lines:render')]\n",
-    )
+    suite.provide("pytest_tfgpu_reporters", "[Reporter('lines', 'lines:render')]")
     suite.write("test_it.py", PASSING)
     environment = {"PYTHONPATH": str(suite.folder)}
     outcome = suite.run("--tfgpu-report=lines:out.txt", report=False, environment=environment)
@@ -127,11 +123,7 @@ def test_a_report_of_a_third_party(suite: Suite) -> None:
 def test_a_reporter_that_fails_costs_one_line(suite: Suite) -> None:
     """A reporter that raises is one line in the report; the exit status is the tests'."""
     suite.write("lines.py", "def render(report):\n    raise RuntimeError('no ink')\n")
-    suite.write(
-        "conftest.py",
-        "import pytest\nfrom pytest_tfgpu import Reporter\n\n@pytest.hookimpl(optionalhook=True)\n"
-        "def pytest_tfgpu_reporters():\n    return [Reporter('lines', 'lines:render')]\n",
-    )
+    suite.provide("pytest_tfgpu_reporters", "[Reporter('lines', 'lines:render')]")
     suite.write("test_it.py", PASSING)
     environment = {"PYTHONPATH": str(suite.folder)}
     outcome = suite.run("--tfgpu-report=lines:out.txt", environment=environment)
@@ -158,11 +150,7 @@ def test_a_folder_that_vanishes_loses_no_result(suite: Suite) -> None:
 
 def test_facts_of_a_conftest(suite: Suite, mode: tuple[str, ...]) -> None:
     """Facts that a hook gives lie over those that were found; a wrong one is one line and left out."""
-    suite.write(
-        "conftest.py",
-        "import pytest\n\n@pytest.hookimpl(optionalhook=True)\ndef pytest_tfgpu_facts():\n"
-        "    return {'driver': '999.1'}\n",
-    )
+    suite.provide("pytest_tfgpu_facts", "{'driver': '999.1'}")
     suite.write("sub/conftest.py", "def pytest_tfgpu_facts():\n    return {'driver': 5}\n")
     suite.write("test_it.py", "def test_it(tfgpu):\n    assert tfgpu.facts.driver == '999.1'\n")
     outcome = suite.run(*mode, "test_it.py")
