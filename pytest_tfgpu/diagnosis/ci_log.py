@@ -1,4 +1,4 @@
-"""Finds the failures in a log: pytest's reports, Python tracebacks, and TensorFlow's own lines around them.
+"""Finds the failures in a log: pytest's reports, also as JUnit XML, Python tracebacks, and TensorFlow's own lines.
 
 Works line by line and keeps a bounded number of lines, so that time grows with the log and memory doesn't.
 """
@@ -9,6 +9,7 @@ import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from html import unescape
 
 from pytest_tfgpu.diagnosis.text import class_in, clean
 from pytest_tfgpu.model import EvidenceLine
@@ -29,6 +30,9 @@ _RULER = re.compile(r"={3,200}(?: .{1,300} ={3,200})?$")
 _LOCATION = re.compile(r"\S.{0,300}?:\d{1,7}: ([A-Za-z_][\w.]{0,120})$")
 _RAISED = re.compile(r"(?:[A-Za-z_]\w{0,80}\.){0,12}[A-Za-z_]\w{1,80}(?:: |$)")
 _ONE_LINE = re.compile(r"\S.{0,300}?:\d{1,7}: ((?:[A-Za-z_]\w{0,80}\.){0,12}\w{1,80}Error): (.*)$")
+_TESTCASE = re.compile(
+    r'<testcase classname="([^"]{0,400})" name="([^"]{0,400})"[^>]{0,400}><(?:failure|error) '
+)
 _ABORTS = ("Fatal Python error: ", "Aborted", "terminate called after")
 
 
@@ -64,6 +68,7 @@ class _Reader:
         self._section: Failure | None = None
         self._trace: Failure | None = None
         self._in_message = False
+        self._is_xml = False
         self._native = False
         """Whether a section shows Python's own traceback (`--tb=native`)."""
         self._blank = 0
@@ -84,6 +89,13 @@ class _Reader:
             return done
         if first == "=" and _RULER.match(line):
             return self._finish()
+        if "<testcase " in line and (opened := _TESTCASE.search(line)):
+            done = self._finish()
+            self._section = Failure(
+                number, f"{unescape(opened[1])}::{unescape(opened[2])}", log=list(self._context)
+            )
+            self._is_xml = True
+            return done
         if first in "IWEF2N" and first and _LOG_LINE.match(line):
             return self._take_log(number, line)
         if self._section is not None:
@@ -119,7 +131,7 @@ class _Reader:
         if failure is None or len(failure.message) > MESSAGE_LINES:
             return
         if line[:4] == "E   " or line == "E":
-            text = line[4:]
+            text = unescape(line[4:]) if self._is_xml else line[4:]
             raised = class_in(text)
             if raised:
                 failure.exception = raised

@@ -175,3 +175,19 @@ def test_memory_stays_bounded() -> None:
     tracemalloc.stop()
     assert len(failure.log) == CONTEXT_LINES
     assert peak < 10 << 20
+
+
+def test_junit_xml_is_read() -> None:
+    """A JUnit report holds the same texts, escaped, under the names of its test cases."""
+    lines = [
+        '<testsuites><testcase classname="pkg.test_it" name="test_ok" time="0.1" /><testcase classname="pkg.test_it" '
+        'name="test_a[&lt;x&gt;]" time="0.1"><failure message="m">def test_a():',
+        "E   tensorflow.python.framework.errors_impl.InternalError: No DNN in stream executor. &lt;x&gt;",
+        '</failure></testcase><testcase classname="pkg.test_it" name="test_b" time="0.1"><error message="m">',
+        "E   KeyError: 1",
+        "</error></testcase></testsuites>",
+    ]
+    first, second = failures(lines)
+    assert (first.name, first.line) == ("pkg.test_it::test_a[<x>]", 1)
+    assert first.message[0].endswith("No DNN in stream executor. <x>")
+    assert (second.name, second.exception) == ("pkg.test_it::test_b", "KeyError")
