@@ -150,7 +150,7 @@ def test_nvml_that_hangs(simulated_gpu: Describe) -> None:
 
 
 INIT = {
-    34: "driver-missing",
+    34: "driver-library-mismatch",
     46: "gpu-busy",
     100: "gpu-not-visible",
     101: "gpu-not-visible",
