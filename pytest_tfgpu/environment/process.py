@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+
+from pytest_tfgpu.model import Facts
 
 VARIABLES = (
     "CONDA_PREFIX",
@@ -109,3 +113,17 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
+
+
+def without_this_process(facts: Facts) -> Facts:
+    """Return the facts as evidence about other processes: without the GPU memory that this one holds itself.
+
+    In a container NVML may list processes by the host's numbers. Where none of those listed exists here, this one
+    may be among them, and the list says nothing about others.
+    """
+    listed = facts.gpu_processes
+    foreign = facts.platform == "docker" and not any(
+        Path(f"/proc/{process.pid}").exists() for process in listed
+    )
+    others = () if foreign else tuple(process for process in listed if process.pid != os.getpid())
+    return replace(facts, gpu_processes=others)

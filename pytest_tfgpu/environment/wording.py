@@ -76,7 +76,7 @@ def install_tensorflow(facts: Facts) -> tuple[Help, ...]:
         return (Help("Use a Python that TensorFlow has wheels for, 3.10 to 3.13."),)
     return (
         Help('For NVIDIA GPUs: pip install "tensorflow[and-cuda]"'),
-        Help('For CPUs only: pip install tensorflow-cpu'),
+        Help("For CPUs only: pip install tensorflow-cpu"),
     )
 
 

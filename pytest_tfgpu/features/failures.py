@@ -15,7 +15,7 @@ from pytest_tfgpu.session import Session, attach
 if TYPE_CHECKING:
     from pytest_tfgpu.diagnosis.evidence import Evidence
     from pytest_tfgpu.knowledge.catalog import Catalog
-    from pytest_tfgpu.model import Diagnosis
+    from pytest_tfgpu.model import Diagnosis, EvidenceLine
 
 SECTION = "tfgpu: cause"
 _LOG_LINES = 400
@@ -28,6 +28,8 @@ class Failures:
         self._config = config
         self._session = session
         self._catalog: Catalog | None = None
+        self._earlier: list[str] = []
+        """Causes of the failures so far in this process."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
@@ -67,9 +69,11 @@ class Failures:
             return None
         from pytest_tfgpu.diagnosis.render import render
 
-        text = "\n".join(render(diagnosis, width=_compat.terminal_width(self._config)))
+        ours = _is_built_in(diagnosis)
+        text = "\n".join(render(diagnosis, width=_compat.terminal_width(self._config), explain=ours))
         _compat.add_section(report, SECTION, text)
         attach(report, diagnosis=diagnosis.to_json())
+        self._earlier.append(diagnosis.cause)
         if seen is not None:
             heard = {"diagnosis": diagnosis, "evidence": seen, "facts": self._session.facts}
             for _ in hooks.each(self._config, self._session, "pytest_tfgpu_diagnosis", **heard):
@@ -83,14 +87,15 @@ class Failures:
 
         if not evidence.is_relevant(error):
             return None
-        return evidence.from_exception(error, log=_captured(report))
+        return evidence.from_exception(error, log=_captured(report), earlier=self._earlier)
 
     def _diagnose(self, seen: Evidence) -> Diagnosis | None:
         from pytest_tfgpu.diagnosis.engine import diagnose
+        from pytest_tfgpu.environment.process import without_this_process
 
         if self._catalog is None:
             self._catalog = self._load_catalog()
-        return diagnose(seen, self._session.facts, self._catalog)
+        return diagnose(seen, without_this_process(self._session.facts), self._catalog)
 
     def _load_catalog(self) -> Catalog:
         """Return the built-in causes with those of other plugins; a faulty one costs only its provider's."""
@@ -107,6 +112,13 @@ class Failures:
         return catalog
 
 
+def _is_built_in(diagnosis: Diagnosis) -> bool:
+    """Whether `tfgpu explain` knows the cause: it doesn't know those of a conftest."""
+    from pytest_tfgpu.knowledge.catalog import load
+
+    return diagnosis.cause in load()
+
+
 def _inside(error: BaseException) -> BaseException:
     """Return the exception that a doctest example raised, else the error itself."""
     doctest = sys.modules.get("doctest")
@@ -117,10 +129,12 @@ def _inside(error: BaseException) -> BaseException:
     return error
 
 
-def _captured(report: pytest.TestReport | pytest.CollectReport) -> list[str]:
+def _captured(report: pytest.TestReport | pytest.CollectReport) -> list[EvidenceLine]:
     """Return the last lines that the test wrote to standard error, TensorFlow's log among them."""
+    from pytest_tfgpu.model import EvidenceLine
+
     lines: list[str] = []
     for name, text in report.sections:
         if name.startswith("Captured stderr"):
             lines += text[-200_000:].splitlines()[-_LOG_LINES:]
-    return lines[-_LOG_LINES:]
+    return [EvidenceLine(line, "standard error") for line in lines[-_LOG_LINES:]]

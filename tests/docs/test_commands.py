@@ -81,13 +81,25 @@ def test_tfgpu_runs(words: list[str], tmp_path: Path) -> None:
 
 
 def test_environments_of_tox_exist() -> None:
-    """The environments that commands name are in tox.ini."""
+    """The environments and labels that commands name are in tox.ini, and so are those that a label stands for."""
     tox = ConfigParser()
     tox.read(ROOT / "tox.ini")
-    known = {section.removeprefix("testenv:") for section in tox.sections()}
-    named = {name for words in of("python3", ".ci/tox.py") for name in words[2].split(",")}
-    assert named <= known
-    assert {"demo", "lint", "types", "tests"} <= named
+    known = {section.removeprefix("testenv:") for section in tox.sections()} | {
+        "py310",
+        "py311",
+        "py312",
+        "py313",
+    }
+    labels = dict(line.split(" = ") for line in tox["tox"]["labels"].strip().splitlines())
+    named: dict[str, set[str]] = {"-e": set(), "-m": set()}
+    for words in of("python3", ".ci/tox.py"):
+        named[words[1]].update(words[2].split(","))
+    assert named["-e"] <= known
+    assert named["-m"] <= set(labels)
+    assert "demo" in named["-e"]
+    assert "test" in named["-m"]
+    for members in labels.values():
+        assert set(members.split(", ")) <= known
 
 
 @pytest.mark.parametrize("words", [words for words in of("python") if words[0] != "-m"], ids=" ".join)

@@ -148,9 +148,11 @@ class Machine:
         """Return the same machine where calls of `function` return `code` (or `hang`)."""
         return replace(self, faults=(*self.faults, Fault(function, code, skip, count)))
 
-    def holding(self, memory: str | int, *, gpu: int = 0, name: str = "python", pid: int = 4242) -> Machine:
-        """Return the same machine where another process holds memory of a GPU."""
-        holders = (*self.gpus[gpu].holders, Holder(memory, name, pid))
+    def holding(
+        self, memory: str | int, *, gpu: int = 0, name: str = "python", pid: int | None = None
+    ) -> Machine:
+        """Return the same machine where another process, by default the one that runs the tests, holds memory."""
+        holders = (*self.gpus[gpu].holders, Holder(memory, name, pid or os.getpid()))
         return self.with_gpu(gpu, holders=holders)
 
     def with_gpu(self, index: int, **changes: Any) -> Machine:

@@ -81,7 +81,7 @@ def test_no_tensorflow() -> None:
         assert (first.summary, first.severity, first.cause) == (sentence, "error", None)
         assert [help_.text for help_ in first.help] == [
             'For NVIDIA GPUs: pip install "tensorflow[and-cuda]"',
-            'For CPUs only: pip install tensorflow-cpu',
+            "For CPUs only: pip install tensorflow-cpu",
         ]
 
 

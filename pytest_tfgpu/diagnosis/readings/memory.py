@@ -64,6 +64,10 @@ def _free_quote(case: Case, memory: Memory) -> EvidenceLine:
     return quote or EvidenceLine(f"{human(memory.free_now or 0)} free of {human(memory.total or 0)}", "facts")
 
 
+_OWN_SHARE = 1024 * MIB
+"""What a CUDA context and TensorFlow's reserve for the system take of a GPU at most, before TensorFlow's own share."""
+
+
 def _started_short(case: Case, _: str) -> Reading | None:
     """Whether much of the GPU's memory was taken before TensorFlow asked for any."""
     memory = figures(case)
@@ -71,6 +75,8 @@ def _started_short(case: Case, _: str) -> Reading | None:
     if start is None and memory.limit and "host" not in (case.evidence.allocator or ""):
         start = memory.limit if _on_gpu(case) else None
     if start is None or memory.total is None or start > 0.7 * memory.total:
+        return NO
+    if memory.total - start < _OWN_SHARE:
         return NO
     sentence = f"TensorFlow was given {human(start)} of the GPU's {human(memory.total)} when it started."
     return Reading(

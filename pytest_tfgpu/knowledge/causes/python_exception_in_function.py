@@ -14,7 +14,7 @@ CAUSE = Cause(
             ("script_ops.py",),
             also=("Traceback (most recent call last)",),
             where="message",
-            weight=0.92,
+            weight=0.86,
         ),
         Signature(
             "root", status=("UNKNOWN", "INVALID_ARGUMENT"), ops=("EagerPyFunc", "PyFunc", "PyFuncStateless")
@@ -26,14 +26,14 @@ CAUSE = Cause(
             ),
             where="message",
             status=("UNKNOWN",),
-            weight=0.85,
+            weight=0.92,
         ),
         Signature(
             "root",
             ("{TypeError|ValueError|AssertionError|NameError|RuntimeError|UnicodeDecodeError|Exception}: ",),
             where="message",
             status=("UNKNOWN",),
-            weight=0.85,
+            weight=0.9,
         ),
         Signature("excludes", ("CUDA_ERROR_", "CUDNN_STATUS_"), where="message"),
         Signature("excludes", ("Unable to allocate {#}",), weight=0.9),
