@@ -486,3 +486,10 @@ def test_findings_are_plain_data() -> None:
     library = Library("libcusolver.so.11", searched=SEARCHED)
     finding = only(replace(HEALTHY, libraries=(LIBCUDA, library)))
     assert Finding.from_json(json.loads(json.dumps(finding.to_json()))) == finding
+
+
+def test_nvml_missing_under_a_tensorflow_that_does_not_ask_it() -> None:
+    """TensorFlow 2.16 works without NVML: that nothing is known of the GPUs is a warning, not a fault."""
+    finding = only(replace(HEALTHY, tensorflow="2.16.2", nvml_error=12, unknown=BARE.unknown))
+    assert (finding.severity, finding.cause) == ("warning", None)
+    assert finding.summary == "NVML gives no answer, so the GPUs of this machine are not known."

@@ -57,7 +57,13 @@ def nvml_fails(facts: Facts) -> Iterator[Finding]:
     ):
         return
     evidence = (EvidenceLine(reason, "NVML"), *_driver_versions(facts))
-    if facts.nvml_error == nvml.LIBRARY_NOT_FOUND:
+    if (facts.tensorflow or "").startswith(
+        "2.16."
+    ):  # seen with 2.16.2 on a simulated driver: works without NVML
+        yield Finding(
+            "NVML gives no answer, so the GPUs of this machine are not known.", "warning", evidence=evidence
+        )
+    elif facts.nvml_error == nvml.LIBRARY_NOT_FOUND:
         library = find_library(facts, "libnvidia-ml.so")
         yield Finding(
             "TensorFlow can't load NVML (libnvidia-ml.so.1), and without it silently drops every GPU.",
