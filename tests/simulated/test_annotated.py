@@ -123,7 +123,6 @@ def test_no_algorithm_worked(simulated_gpu: Describe) -> None:
     assert found["cause"] in ("conv-algorithm-unavailable", "memory-preallocated")
 
 
-@pytest.mark.xfail(reason="a failed cuDNN execution has no cause yet", strict=True)
 def test_unknown_error_of_a_convolution(simulated_gpu: Describe) -> None:
     """An UnknownError out of Conv2D with cuDNN's status is not left alone."""
     found = diagnosis(run(simulated_gpu().failing("cudnnBackendExecute", 5000, skip=1), CONV))

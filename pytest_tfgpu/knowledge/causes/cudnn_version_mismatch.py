@@ -10,6 +10,7 @@ CAUSE = Cause(
     category="environment",
     summary="The cuDNN that was loaded doesn't fit the version that TensorFlow was compiled with.",
     signatures=(
+        Signature("follows", ("CUDNN_STATUS_EXECUTION_FAILED",), exceptions=("UnknownError",), weight=0.34),
         Signature("root", ("Loaded runtime CuDNN library: {} but source was compiled with",), weight=0.95),
         Signature(
             "root",

@@ -14,6 +14,7 @@ CAUSE = Cause(
         Signature("root", texts.FAULT, weight=0.86),
         Signature("root", ("Xid {~}{: 13,|: 31,|: 43,|: 45,}",), weight=0.85),
         Signature("follows", ("Unexpected Event status: {#}",), weight=0.6),
+        Signature("follows", ("CUDNN_STATUS_EXECUTION_FAILED",), exceptions=("UnknownError",), weight=0.42),
         Signature(
             "follows",
             ("failed BLAS call", "cuBlas call failed status", "failed to run cuBLAS routine"),

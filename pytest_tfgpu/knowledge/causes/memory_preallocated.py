@@ -10,6 +10,7 @@ CAUSE = Cause(
     category="memory",
     summary="TensorFlow had taken nearly all GPU memory for itself, and a CUDA library found none left to start.",
     signatures=(
+        Signature("follows", ("CUDNN_STATUS_EXECUTION_FAILED",), exceptions=("UnknownError",), weight=0.38),
         Signature(
             "root",
             (
