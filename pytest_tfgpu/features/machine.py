@@ -67,7 +67,7 @@ def _clause(sentence: str | None) -> str:
 
 
 class LocalMachine:
-    """What requirements ask (`pytest_tfgpu.markers.Machine`)."""
+    """What requirements ask (`pytest_tfgpu.requirements.Machine`)."""
 
     def __init__(self, config: pytest.Config, session: Session) -> None:
         self._config = config

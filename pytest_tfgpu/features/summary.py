@@ -72,8 +72,7 @@ class Summary:
         """Take over what an xdist worker has to say of itself."""
         told = getattr(node, "workeroutput", {}).get("tfgpu", {})
         for line in told.get("problems", ()):
-            if line not in self._session.problems:
-                self._session.problems.append(line)
+            self._session.note(line)
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         self._say(terminalreporter)
@@ -89,12 +88,12 @@ class Summary:
             print(line) if terminal is None else terminal.write_line(line)
 
     def _show(self, terminal: TerminalReporter) -> None:
-        collected = self._collected()
-        if not (collected.diagnoses or collected.skips or self._lines):
+        said = self._report or self._collected()
+        if not (said.diagnoses or said.skips or self._lines):
             return
+        report = self._report or self._build(None)
         from pytest_tfgpu.reporters.terminal import causes_lines, skips_lines
 
-        report = self._report or self._build(None)
         width = _compat.terminal_width(self._config)
         terminal.section("tfgpu summary")
         parts = (causes_lines(report, width), skips_lines(report, width), self._lines)
