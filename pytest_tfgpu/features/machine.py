@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -13,7 +12,6 @@ from pytest_tfgpu.requirements import NoGpu, Requirement
 
 if TYPE_CHECKING:
     from pytest_tfgpu.model import Check, Facts, Gpu, Preflight
-    from pytest_tfgpu.preflight import Request
     from pytest_tfgpu.session import Session
 
 
@@ -32,26 +30,11 @@ def known_checks(config: pytest.Config, session: Session) -> dict[str, Check]:
     return checks
 
 
-def request_for(config: pytest.Config, session: Session, names: Iterable[str]) -> Request | None:
-    """Return what the preflight's child is to do; None where there is no GPU that it could check.
-
-    Raises ValueError where there is no check of a name.
-    """
-    from pytest_tfgpu.preflight import Request, worth_running
-
-    settings, facts = session.settings, session.facts
-    if settings.device == "gpu" and not worth_running(facts):
-        return None
-    known = known_checks(config, session)
+def chosen(names: Iterable[str], known: Mapping[str, Check]) -> tuple[Check, ...]:
+    """Return the checks of these names, each once. Raises ValueError where one is unknown."""
     wanted = tuple(dict.fromkeys(names))
     require_known(wanted, known)
-    return Request(
-        checks=tuple(known[name] for name in wanted),
-        device=settings.device,
-        gpus=facts.visible,
-        timeout=settings.preflight_timeout,
-        sys_path=tuple(sys.path),
-    )
+    return tuple(known[name] for name in wanted)
 
 
 def require_known(names: Iterable[str], known: Iterable[str]) -> None:
@@ -154,16 +137,11 @@ class LocalMachine:
 
         Raises ValueError where a name is unknown.
         """
-        from pytest_tfgpu.preflight import judge, start
+        from pytest_tfgpu import preflight
 
-        request = request_for(self._config, self._session, names)
-        run = None if request is None else start(request)
-        try:
-            answer = None if run is None else run.result()
-        finally:
-            if run is not None:
-                run.stop()
-        return judge(self.facts, answer, device=self.device, require=0)
+        checks = chosen(names, self._known())
+        timeout = self._session.settings.preflight_timeout
+        return preflight.run(self.facts, device=self.device, checks=checks, timeout=timeout)
 
     def _run_wanted(self) -> Preflight:
         return self.run_checks((*self.checks, *self._wanted))

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_tfgpu import _compat
 from pytest_tfgpu.features import sharing
-from pytest_tfgpu.features.machine import request_for
+from pytest_tfgpu.features.machine import chosen, known_checks
 from pytest_tfgpu.features.progress import Progress
 from pytest_tfgpu.session import ABSENT, UNUSABLE, Session
 
@@ -36,13 +36,15 @@ class Startup:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         with self._session.guard("starting the preflight"):
-            from pytest_tfgpu.preflight import start
+            from pytest_tfgpu.preflight import begin
 
-            request = request_for(self._config, self._session, self._session.settings.checks)
-            if request is not None:
-                self._run = start(request)
-                if self._session.settings.device == "gpu":
-                    self._wait(self._run)
+            session, settings = self._session, self._session.settings
+            checks = chosen(settings.checks, known_checks(self._config, session))
+            self._run = begin(
+                session.facts, device=settings.device, checks=checks, timeout=settings.preflight_timeout
+            )
+            if self._run is not None and settings.device == "gpu":
+                self._wait(self._run)
             self._started = True
 
     def pytest_report_header(self) -> str | None:
@@ -100,8 +102,11 @@ class Startup:
         width = _compat.terminal_width(self._config)
         terminal.ensure_newline()
         terminal.section("tfgpu preflight")
-        for line in preflight_lines(preflight, width=width, markup=None):
+        for line in preflight_lines(preflight, width=width, markup=self._paint):
             terminal.write_line(line)
+
+    def _paint(self, text: str, style: str) -> str:
+        return self._config.get_terminal_writer().markup(text, **{style: True})
 
     def _exit_status(self, preflight: Preflight) -> int | None:
         """Return the status with which the session ends here, None where it goes on."""

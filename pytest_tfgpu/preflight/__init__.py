@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -17,6 +16,7 @@ __all__ = [
     "Answer",
     "Request",
     "Run",
+    "begin",
     "builtin_checks",
     "default_checks",
     "judge",
@@ -24,6 +24,20 @@ __all__ = [
     "start",
     "worth_running",
 ]
+
+
+def begin(
+    facts: Facts, *, device: Device = "gpu", checks: Sequence[Check] | None = None, timeout: float = 120.0
+) -> Run | None:
+    """Start the child that runs the checks, by default those that `default_checks` gives.
+
+    None where the facts show no GPU and the device is `gpu`: there is nothing to run then. `timeout` is in
+    seconds, for the import of TensorFlow and then for each GPU. Raises nothing.
+    """
+    if device == "gpu" and not worth_running(facts):
+        return None
+    asked = default_checks() if checks is None else tuple(checks)
+    return start(Request(asked, device, facts.visible, timeout, tuple(sys.path)))
 
 
 def run(
@@ -35,19 +49,14 @@ def run(
     timeout: float = 120.0,
     progress: Callable[[str], object] | None = None,
 ) -> Preflight:
-    """Run the checks (by default those that `default_checks` gives) and return the verdict. Blocks.
+    """Run the checks as `begin` starts them and return the verdict. Blocks.
 
-    `timeout` is in seconds, for the import of TensorFlow and then for each GPU. `progress` is called with
-    each short text on what goes on. No child is started where the facts show no GPU and the device is `gpu`.
-    Raises nothing.
+    `progress` is called with each short text on what goes on. Raises nothing.
     """
-    if device == "gpu" and not worth_running(facts):
-        return judge(facts, None, device=device, require=require)
-    chosen = default_checks() if checks is None else tuple(checks)
-    began = time.monotonic()
-    going = start(Request(chosen, device, facts.visible, timeout, tuple(sys.path)))
+    going = begin(facts, device=device, checks=checks, timeout=timeout)
     try:
-        answer = going.result(progress)
+        answer = None if going is None else going.result(progress)
     finally:
-        going.stop()
-    return judge(facts, answer, device=device, require=require, seconds=time.monotonic() - began)
+        if going is not None:
+            going.stop()
+    return judge(facts, answer, device=device, require=require)

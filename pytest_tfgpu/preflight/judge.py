@@ -42,12 +42,11 @@ def judge(
     *,
     device: Device = "gpu",
     require: Require = 0,
-    seconds: float | None = None,
 ) -> Preflight:
     """Return the verdict: `ok`, `absent` or `unusable`, with a reason and, where one is known, a cause.
 
     `answer` is None where no child was started. `require` is how many usable GPUs there must be; it means
-    nothing on the CPU. `seconds` is how long it took, by default what the answer says.
+    nothing on the CPU.
     """
     from pytest_tfgpu.environment import findings, presence
     from pytest_tfgpu.environment.faults.build import tensorflow_missing
@@ -57,7 +56,7 @@ def judge(
         here = presence(facts)
         status: Literal["absent", "unusable"] = "absent" if here.status == "absent" else "unusable"
         reason = (here.status != "present" and here.reason) or "The checks were not run."
-        return Preflight(status, reason, here.cause, device, seconds, findings=found)
+        return Preflight(status, reason, here.cause, device, findings=found)
     explainer = Explainer(facts)
     logs = (*answer.logs, *((),) * len(answer.gpus))
     answer = replace(answer, gpus=tuple(map(explainer.explain, answer.gpus, logs)))
@@ -65,7 +64,7 @@ def judge(
     return replace(
         verdict,
         device=device,
-        seconds=answer.seconds if seconds is None else seconds,
+        seconds=answer.seconds,
         gpus=answer.gpus,
         findings=(*found, *_from_answer(facts, answer), *explainer.findings),
         tensorflow=answer.tensorflow,

@@ -105,10 +105,11 @@ def test_without_a_gpu_the_test_is_skipped(suite: Suite, fixture: str) -> None:
     assert "IMPORTED False" in outcome.text
 
 
-def test_unknown_check(suite: Suite) -> None:
-    """A check that isn't known is a plain error in the test."""
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_unknown_check(suite: Suite, device: str) -> None:
+    """A check that isn't known is a plain error in the test, also where there is no GPU to run it on."""
     suite.write("test_it.py", "def test_it(gpu_smoke):\n    gpu_smoke('conv9d')\n")
-    outcome = suite.run(CPU)
+    outcome = suite.run(f"--tfgpu-device={device}")
     assert outcome.outcomes == {"failed": 1}
     assert "there is no check 'conv9d', known are: conv2d, device" in outcome.text
 

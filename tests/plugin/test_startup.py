@@ -44,6 +44,16 @@ def test_a_preflight_on_the_cpu(suite: Suite, mode: tuple[str, ...]) -> None:
     assert re.search(r"^tfgpu: TensorFlow 2\.\d+\.\d+", outcome.text, re.M)
 
 
+@pytest.mark.parametrize(("colour", "sign"), [("yes", "\x1b[33m"), ("no", "")])
+def test_colour_of_the_verdict(suite: Suite, colour: str, sign: str) -> None:
+    """The verdict has a colour where pytest's terminal has colours."""
+    suite.write("test_it.py", PASSING)
+    text = suite.run("--tfgpu-preflight", f"--color={colour}").text
+    (line,) = (line for line in text.splitlines() if "GPU absent: " in line)
+    assert line.startswith(f"{sign}GPU absent: ")
+    assert ("\x1b[" in text) == bool(sign)
+
+
 def test_absent_without_a_requirement_goes_on(suite: Suite, mode: tuple[str, ...]) -> None:
     """On a machine without a GPU a preflight says so, starts no child, and the session goes on."""
     suite.write("test_it.py", PASSING)
