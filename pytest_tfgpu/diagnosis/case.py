@@ -31,12 +31,18 @@ class Case:
     @cached_property
     def raw(self) -> str:
         """Message and log as they were printed."""
-        return "\n".join((self.evidence.message, *(line.text for line in self.evidence.log)))
+        return (
+            f"{self.evidence.message}\n{self.evidence.printed.source}"
+            if self.evidence.log
+            else self.evidence.message
+        )
 
     @cached_property
     def message(self) -> patterns.Text:
         """The texts of the exceptions, without graph attributes and advice."""
-        return self._without_advice(text.without_graph(self.evidence.message), "exception")
+        return self._without_advice(
+            text.without_graph(self.evidence.message), "exception", self.evidence.raised
+        )
 
     @cached_property
     def lower(self) -> str:
@@ -44,10 +50,15 @@ class Case:
         return self.raw.lower()
 
     @cached_property
+    def raw_words(self) -> frozenset[bytes]:
+        """The words of message and log as they were printed."""
+        return self.evidence.raised.words | self.evidence.printed.words
+
+    @cached_property
     def log(self) -> patterns.Text:
         """The log lines that aren't harmless, without graph attributes and advice."""
         lines = self.evidence.log
-        whole = patterns.Text("\n".join(line.text for line in lines))
+        whole = self.evidence.printed
         if patterns.possible(noise.HARMLESS, whole.words):
             starts = _starts(lines)
             dropped = {
@@ -105,9 +116,9 @@ class Case:
         offset = start - self._starts[max(bisect_right(self._starts, start) - 1, 0)]
         return EvidenceLine(_line_around(line.text, offset, offset), line.origin, line.line)
 
-    def _without_advice(self, body: str, origin: str, known: patterns.Text | None = None) -> patterns.Text:
-        """Return the text with advice blanked; `known` is the text itself where it is searchable already."""
-        searchable = known if known is not None and known.source == body else patterns.Text(body)
+    def _without_advice(self, body: str, origin: str, known: patterns.Text) -> patterns.Text:
+        """Return the text with advice blanked; `known` is it before graph attributes were."""
+        searchable = known if known.source == body else patterns.Text(body)
         if not patterns.possible(noise.ADVICE, searchable.words):
             return searchable
         spans = list(patterns.find_all(noise.ADVICE, searchable))

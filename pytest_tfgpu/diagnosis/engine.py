@@ -12,7 +12,7 @@ from pytest_tfgpu.model import Confidence, Diagnosis, EvidenceLine, Facts, Help
 
 if TYPE_CHECKING:
     from pytest_tfgpu.diagnosis.evidence import Evidence
-    from pytest_tfgpu.knowledge.catalog import Catalog, Keyed
+    from pytest_tfgpu.knowledge.catalog import Catalog, Entry, Keyed
     from pytest_tfgpu.knowledge.schema import Cause, Role, Signature
 
 FLOOR = 0.2
@@ -114,7 +114,8 @@ def _default(catalog: Catalog | None) -> Catalog:
 def _rank(case: Case, catalog: Catalog) -> list[Candidate]:
     if _is_ordinary(case):
         return []
-    weighed = (_weigh(case, *entry) for entry in catalog.entries)
+    words = case.words
+    weighed = (_weigh(case, entry) for entry in catalog.entries if entry.may_fit(words))
     found = [candidate for candidate in weighed if candidate and candidate.score >= FLOOR]
     found.sort(key=lambda candidate: (-candidate.score, candidate.cause.id))
     if found and found[0].cause.category == "not-gpu":
@@ -134,14 +135,12 @@ def _is_unrelated(case: Case) -> bool:
     return bool(chain) and all(link.name in _PYTHONS_OWN for link in chain)
 
 
-def _weigh(
-    case: Case, cause: Cause, showing: tuple[Keyed, ...], speaking: tuple[Keyed, ...]
-) -> Candidate | None:
-    matches = _matches(case, showing)
+def _weigh(case: Case, entry: Entry) -> Candidate | None:
+    matches = _matches(case, entry.showing)
     only_in_log = bool(matches) and all(match.only_in_log for match in matches)
     if not matches or (only_in_log and _is_unrelated(case)):
         return None
-    matches += _matches(case, speaking)
+    matches += _matches(case, entry.speaking)
     signs = sorted((m.signature.strength for m in matches if m.role in ("root", "follows")), reverse=True)
     score = signs[0]
     for strength in signs[1:]:
@@ -152,9 +151,9 @@ def _weigh(
     for match in matches:
         if match.role == "excludes":
             score *= 1 - match.signature.strength
-    if only_in_log and case.evidence.message and cause.category in ("code", "operation"):
+    if only_in_log and case.evidence.message and entry.cause.category in ("code", "operation"):
         score *= _PRINTED_ONLY
-    return Candidate(cause, score, tuple(matches))
+    return Candidate(entry.cause, score, tuple(matches))
 
 
 def _matches(case: Case, signatures: tuple[Keyed, ...]) -> list[Match]:
@@ -205,16 +204,10 @@ def _fits_structure(case: Case, signature: Signature) -> bool:
 
 
 def _find(case: Case, templates: tuple[str, ...], where: str) -> EvidenceLine | None:
-    if where != "log":
-        for template in templates:
-            span = patterns.find(template, case.message)
-            if span:
-                return case.quote_message(*span)
-    if where != "message" and case.evidence.log:
-        for template in templates:
-            span = patterns.find(template, case.log)
-            if span:
-                return case.quote_log(*span)
+    if where != "log" and (span := patterns.find(templates, case.message)):
+        return case.quote_message(*span)
+    if where != "message" and case.evidence.log and (span := patterns.find(templates, case.log)):
+        return case.quote_log(*span)
     return None
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from pytest_tfgpu.diagnosis import chain, text
 from pytest_tfgpu.diagnosis.chain import is_relevant
+from pytest_tfgpu.knowledge.patterns import Text
 from pytest_tfgpu.model import EvidenceLine, Record
 
 __all__ = ["Evidence", "Frame", "Raised", "from_exception", "from_text", "is_relevant"]
@@ -48,16 +50,6 @@ class Evidence(Record):
     """Log lines, oldest first, each with its origin."""
     frames: tuple[Frame, ...] = ()
     """Outermost first."""
-    op: str | None = None
-    """Operation, such as `Conv2D`."""
-    node: str | None = None
-    device: str | None = None
-    """Device of the operation, such as `/device:GPU:0`."""
-    allocator: str | None = None
-    """Allocator that had no memory left, such as `GPU_0_bfc` or `mklcpu`."""
-    shape: tuple[int, ...] = ()
-    """Shape of the tensor that found no memory."""
-    dtype: str | None = None
     earlier: tuple[str, ...] = ()
     """Causes of earlier failures in the same process, oldest first."""
 
@@ -71,10 +63,66 @@ class Evidence(Record):
         """The first status code of the chain."""
         return next((link.status for link in self.chain if link.status), None)
 
-    @property
+    @cached_property
     def message(self) -> str:
         """The texts of the chain, one after the other, each once."""
         return "\n".join(dict.fromkeys(link.message for link in self.chain if link.message))
+
+    @cached_property
+    def raised(self) -> Text:
+        """The message, searchable."""
+        return Text(self.message)
+
+    @cached_property
+    def printed(self) -> Text:
+        """The log, searchable."""
+        return Text("\n".join(line.text for line in self.log))
+
+    @cached_property
+    def structure(self) -> text.Structure:
+        """What the message says of the operation; where it says nothing, what the log says."""
+        found = text.structure(self.raised)
+        if not self.log or None not in (found.allocator, found.op, found.device):
+            return found
+        printed = text.structure(self.printed)
+        return text.Structure(
+            op=found.op or printed.op,
+            node=found.node or printed.node,
+            device=found.device or printed.device,
+            allocator=found.allocator or printed.allocator,
+            shape=found.shape or printed.shape,
+            dtype=found.dtype if found.shape else printed.dtype,
+        )
+
+    @property
+    def op(self) -> str | None:
+        """Operation, such as `Conv2D`."""
+        return self.structure.op
+
+    @property
+    def node(self) -> str | None:
+        """The operation's name in its graph."""
+        return self.structure.node
+
+    @property
+    def device(self) -> str | None:
+        """Device of the operation, such as `/device:GPU:0`."""
+        return self.structure.device
+
+    @property
+    def allocator(self) -> str | None:
+        """Allocator that had no memory left, such as `GPU_0_bfc` or `mklcpu`."""
+        return self.structure.allocator
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tensor that found no memory."""
+        return self.structure.shape
+
+    @property
+    def dtype(self) -> str | None:
+        """Type of that tensor."""
+        return self.structure.dtype
 
 
 def from_exception(
@@ -98,10 +146,7 @@ def from_exception(
             Frame(module=module, function=function, file=file, line=line)
             for module, line, function, file in chain.frames(link.__traceback__)
         ]
-    evidence = Evidence(
-        chain=tuple(raised), frames=tuple(frames[:400]), log=_lines(log), earlier=tuple(earlier)
-    )
-    return _with_structure(evidence)
+    return Evidence(chain=tuple(raised), frames=tuple(frames[:400]), log=_lines(log), earlier=tuple(earlier))
 
 
 def from_text(
@@ -116,7 +161,7 @@ def from_text(
     name = text.clean(exception, 1024).strip() or text.class_in(cleaned)
     link = Raised(type=name, message=cleaned, status=text.status_of(name, cleaned))
     raised = (link,) if name or cleaned.strip() else ()
-    return _with_structure(Evidence(chain=raised, log=_lines(log), earlier=tuple(earlier)))
+    return Evidence(chain=raised, log=_lines(log), earlier=tuple(earlier))
 
 
 def _lines(log: Iterable[str | EvidenceLine]) -> tuple[EvidenceLine, ...]:
@@ -135,28 +180,3 @@ def _lines(log: Iterable[str | EvidenceLine]) -> tuple[EvidenceLine, ...]:
 def _clean(line: EvidenceLine) -> EvidenceLine:
     body = text.clean(line.text, text.LINE_LIMIT).rstrip("\n")
     return line if body == line.text else replace(line, text=body)
-
-
-def _with_structure(evidence: Evidence) -> Evidence:
-    """Read what the message says of the operation; where it says nothing, what the log says."""
-    found = text.structure(evidence.message)
-    if evidence.log and (found.allocator is None or found.op is None or found.device is None):
-        printed = text.structure("\n".join(line.text for line in evidence.log)[: text.MESSAGE_LIMIT])
-        same_shape = not found.shape
-        found = text.Structure(
-            op=found.op or printed.op,
-            node=found.node or printed.node,
-            device=found.device or printed.device,
-            allocator=found.allocator or printed.allocator,
-            shape=found.shape or printed.shape,
-            dtype=printed.dtype if same_shape else found.dtype,
-        )
-    return replace(
-        evidence,
-        op=found.op,
-        node=found.node,
-        device=found.device,
-        allocator=found.allocator,
-        shape=found.shape,
-        dtype=found.dtype,
-    )

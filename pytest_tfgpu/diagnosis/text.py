@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pytest_tfgpu.knowledge.patterns import Text
+
 MESSAGE_LIMIT = 64 * 1024
 """Characters of a message that are kept: three quarters from its start, the rest from its end."""
 LINE_LIMIT = 2048
@@ -52,33 +54,39 @@ _CLASS_PREFIX = re.compile(
 _JOB = r"/job:[\w./:]{1,80}?/(?:device:)?([A-Z_]{3,12}|cpu|gpu):(\d{1,3})"
 
 _OPS = (
-    ("[Op:", re.compile(r"\[Op:((?!__inference_|__forward_|__backward_)\w{1,120})\]")),
+    (b"op", "[Op:", re.compile(r"\[Op:((?!__inference_|__forward_|__backward_)\w{1,120})\]")),
     (
+        b"wrapped",
         "__wrapped__",
         re.compile(r"__wrapped__(?:__?Mkl(?:Native)?)?([A-Za-z]\w{0,120}?)_(?:T[a-z]+_\w+_)?device_/job:"),
     ),
-    ("[[Node: ", re.compile(r"\[\[Node: [\w./:^-]{1,300} = (\w{1,120})\[")),
-    ("to support Op '", re.compile(r"to support Op '(\w{1,120})'")),
-    ("No registered '", re.compile(r"No registered '(\w{1,120})' OpKernel")),
-    ("{{node ", re.compile(r"\{\{node [\w./:^-]{1,300}\}\} = (\w{1,120})\[")),
-    ("registered for op", re.compile(r"kernels registered for op (\w{1,120})")),
-    ("in order to run", re.compile(r"in order to run (\w{1,120}):")),
-    ("requested by op", re.compile(r"requested by op ([\w./]{1,300})")),
-    ("_EagerConst:", re.compile(r"(_EagerConst):")),
+    (b"node", "[[Node: ", re.compile(r"\[\[Node: [\w./:^-]{1,300} = (\w{1,120})\[")),
+    (b"op", "to support Op '", re.compile(r"to support Op '(\w{1,120})'")),
+    (b"registered", "No registered '", re.compile(r"No registered '(\w{1,120})' OpKernel")),
+    (b"node", "{{node ", re.compile(r"\{\{node [\w./:^-]{1,300}\}\} = (\w{1,120})\[")),
+    (b"registered", "registered for op", re.compile(r"kernels registered for op (\w{1,120})")),
+    (b"order", "in order to run", re.compile(r"in order to run (\w{1,120}):")),
+    (b"requested", "requested by op", re.compile(r"requested by op ([\w./]{1,300})")),
+    (b"eagerconst", "_EagerConst:", re.compile(r"(_EagerConst):")),
 )
 _NODES = (
-    ("{{node ", re.compile(r"\{\{node ([\w./:^-]{1,300})\}\}")),
-    ("[[", re.compile(r"\[\[[Nn]ode:? ([\w./:^-]{1,300})")),
-    ("Node: '", re.compile(r"Node: '([^'\n]{1,300})'")),
-    ("Detected at node", re.compile(r"Detected at node '?([\w./:^-]{1,300})'? defined at")),
-    ("Cannot assign a device", re.compile(r"Cannot assign a device for operation '?([\w./-]{1,300})")),
+    (b"node", "{{node ", re.compile(r"\{\{node ([\w./:^-]{1,300})\}\}")),
+    (b"node", "[[", re.compile(r"\[\[[Nn]ode:? ([\w./:^-]{1,300})")),
+    (b"node", "Node: '", re.compile(r"Node: '([^'\n]{1,300})'")),
+    (b"node", "Detected at node", re.compile(r"Detected at node '?([\w./:^-]{1,300})'? defined at")),
+    (b"assign", "Cannot assign", re.compile(r"Cannot assign a device for operation '?([\w./-]{1,300})")),
 )
 _DEVICES = (
-    ("by allocator", re.compile(rf"on {_JOB} by allocator")),
-    ("_device_/job:", re.compile(rf"_device_{_JOB}")),
-    ('_device="', re.compile(r'\b_device="/?[\w./:]{0,80}?/?(?:device:)?([A-Z_]{3,12}|cpu|gpu):(\d{1,3})"')),
-    ("input tensor from", re.compile(rf"input tensor from /job:[\w./:]{{1,80}} to {_JOB}")),
+    (b"allocator", "by allocator", re.compile(rf"on {_JOB} by allocator")),
+    (b"job", "_device_/job:", re.compile(rf"_device_{_JOB}")),
+    (
+        b"device",
+        '_device="',
+        re.compile(r'\b_device="/?[\w./:]{0,80}?/?(?:device:)?([A-Z_]{3,12}|cpu|gpu):(\d{1,3})"'),
+    ),
+    (b"tensor", "input tensor from", re.compile(rf"input tensor from /job:[\w./:]{{1,80}} to {_JOB}")),
 )
+"""A word and a text that are there wherever the pattern fits, and the pattern."""
 _ALLOCATOR = re.compile(r"by allocator ([\w.]{1,60})|Allocator \(([\w.]{1,60})\) ran out")
 _SHAPE = re.compile(
     r"tensor (?:with|of) shape ?\[(\d{1,18}(?:, ?\d{1,18}){0,15})\](?: and type ([a-z]\w{1,15}))?"
@@ -101,6 +109,8 @@ class Structure:
 
 def clean(text: str, limit: int = MESSAGE_LIMIT) -> str:
     """Return `text` without terminal escapes and control characters, at most about `limit` characters long."""
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return text
     if len(text) > limit:
         text = text[: limit * 3 // 4] + "\n...\n" + text[-limit // 4 :]
     if "\x1b" in text:
@@ -112,12 +122,13 @@ def clean(text: str, limit: int = MESSAGE_LIMIT) -> str:
     return text.replace("\u0130", "I")
 
 
-def structure(text: str) -> Structure:
+def structure(searchable: Text) -> Structure:
     """Read operation, node, device, allocator and shape from TensorFlow's error text."""
-    shape = _SHAPE.search(text) if "shape" in text else None
-    device = _first(_DEVICES, text)
-    allocator = _ALLOCATOR.search(text) if "llocator" in text else None
-    op, node = _first(_OPS, text), _first(_NODES, text)
+    text, words = searchable.source[:MESSAGE_LIMIT], searchable.words
+    shape = _SHAPE.search(text) if b"shape" in words else None
+    device = _first(_DEVICES, text, words)
+    allocator = _ALLOCATOR.search(text) if b"allocator" in words else None
+    op, node = _first(_OPS, text, words), _first(_NODES, text, words)
     return Structure(
         op=op[1] if op else None,
         node=node[1] if node else None,
@@ -174,10 +185,12 @@ def _closing(text: str, start: int) -> int:
     return len(text) if newline < 0 else newline
 
 
-def _first(patterns: tuple[tuple[str, re.Pattern[str]], ...], text: str) -> re.Match[str] | None:
-    """Return the first match of the first pattern that fits; each is tried only where its needle is in the text."""
-    for needle, pattern in patterns:
-        found = pattern.search(text) if needle in text else None
+def _first(
+    patterns: tuple[tuple[bytes, str, re.Pattern[str]], ...], text: str, words: frozenset[bytes]
+) -> re.Match[str] | None:
+    """Return the first match of the first pattern that fits; each is tried only where its word and text are there."""
+    for word, needle, pattern in patterns:
+        found = pattern.search(text) if word in words and needle in text else None
         if found:
             return found
     return None

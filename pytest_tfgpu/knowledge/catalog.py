@@ -22,6 +22,21 @@ Keyed = tuple[Signature, frozenset[bytes]]
 """A signature with words of which any text that it fits holds one; none: any text may fit."""
 
 
+class Entry:
+    """A cause, the signatures that show it, and those that speak for or against it."""
+
+    def __init__(self, cause: Cause) -> None:
+        self.cause = cause
+        self.showing = _keyed(cause, shows=True)
+        self.speaking = _keyed(cause, shows=False)
+        wanted = [keys for _, keys in self.showing]
+        self._wanted = frozenset().union(*wanted) if all(wanted) else None
+
+    def may_fit(self, words: frozenset[bytes]) -> bool:
+        """Whether the cause may show in texts that hold these words; quick."""
+        return self._wanted is None or not self._wanted.isdisjoint(words)
+
+
 class CatalogError(ValueError):
     """A cause that can't be taken into the catalogue; the text names who brought it."""
 
@@ -64,9 +79,9 @@ class Catalog:
         return Catalog(pairs)
 
     @cached_property
-    def entries(self) -> tuple[tuple[Cause, tuple[Keyed, ...], tuple[Keyed, ...]], ...]:
-        """Each cause with the signatures that show it and with those that speak for or against it."""
-        return tuple((cause, _keyed(cause, shows=True), _keyed(cause, shows=False)) for cause in self)
+    def entries(self) -> tuple[Entry, ...]:
+        """Each cause made ready for the engine."""
+        return tuple(Entry(cause) for cause in self)
 
     def _add(self, provider: str, cause: Cause) -> None:
         fault = _fault(cause, templates=provider != BUILT_IN)

@@ -22,8 +22,8 @@ from collections.abc import Iterable, Iterator
 from functools import cache, cached_property
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
-_WORD = re.compile(r"[a-z0-9]+")
-_SEPARATORS = bytes(code if chr(code).isalnum() and code < 128 else 32 for code in range(256))
+_WORD = re.compile(r"[a-z]+")
+_SEPARATORS = bytes(code if chr(code).isalpha() and code < 128 else 32 for code in range(256))
 _HOLES = {
     "": (r"[^\n]", "240"),
     "~": (r"[\s\S]", "800"),
@@ -41,13 +41,15 @@ class Text:
 
     def __init__(self, text: str) -> None:
         self.source = text
+        self.known: dict[Pattern, tuple[int, int] | None] = {}
+        """Where patterns that several causes share were found already."""
         self.lower = text.lower()
         if len(self.lower) != len(text):
             self.lower = "".join(letter.lower() if letter.isascii() else letter for letter in text)
 
     @cached_property
     def words(self) -> frozenset[bytes]:
-        """All words of the text, in lower case."""
+        """All runs of letters in the text, in lower case."""
         return frozenset(self.lower.encode("ascii", "replace").translate(_SEPARATORS).split())
 
 
@@ -123,8 +125,8 @@ def compile_template(template: str) -> tuple[Pattern, ...]:
 @cache
 def keys(templates: tuple[str, ...]) -> frozenset[bytes]:
     """Return words of which a text holds at least one if one of the templates is in it; empty: any text may."""
-    found = {pattern.key for template in templates for pattern in compile_template(template)}
-    return frozenset() if b"" in found else frozenset(found)
+    found = frozenset(_positions(templates))
+    return frozenset() if b"" in found else found
 
 
 def possible(templates: tuple[str, ...], words: frozenset[bytes]) -> bool:
@@ -143,10 +145,31 @@ def find_all(templates: Iterable[str], text: Text) -> Iterator[tuple[int, int]]:
                 span = pattern.find(text, span[1])
 
 
-def find(template: str, text: Text) -> tuple[int, int] | None:
-    """Return start and end of the first place in `text` where `template` fits, or None."""
-    spans = [span for pattern in compile_template(template) if (span := pattern.find(text))]
-    return min(spans) if spans else None
+def find(templates: tuple[str, ...], text: Text) -> tuple[int, int] | None:
+    """Return start and end of the first place in `text` where the first of the templates that are in it fits, or None."""
+    wanted, positions = keys(templates), _positions(templates)
+    hits = text.words & wanted if wanted else positions
+    for position in sorted({position for word in hits for position in positions[word]}):
+        spans = [span for pattern in compile_template(templates[position]) if (span := _find(pattern, text))]
+        if spans:
+            return min(spans)
+    return None
+
+
+def _find(pattern: Pattern, text: Text) -> tuple[int, int] | None:
+    if pattern not in text.known:
+        text.known[pattern] = pattern.find(text)
+    return text.known[pattern]
+
+
+@cache
+def _positions(templates: tuple[str, ...]) -> dict[bytes, list[int]]:
+    """Return the keys of the templates' patterns, each with the positions of the templates that have it."""
+    found: dict[bytes, list[int]] = {}
+    for position, template in enumerate(templates):
+        for pattern in compile_template(template):
+            found.setdefault(pattern.key, []).append(position)
+    return found
 
 
 def _variants(template: str) -> Iterator[list[tuple[str, str]]]:
@@ -187,7 +210,7 @@ def _merged(tokens: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _words(tokens: list[tuple[str, str]]) -> Iterator[str]:
-    """Yield the words that any match holds as whole words."""
+    """Yield the runs of letters that any match holds whole."""
     for position, (kind, value) in enumerate(tokens):
         if kind != "text":
             continue

@@ -11,6 +11,7 @@ import resource
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import asdict
 
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
@@ -249,7 +250,7 @@ def main() -> None:
             diagnosis = diagnose(evidence) if is_relevant(error) else None
             results[name] = {
                 "relevant": is_relevant(error),
-                "evidence": evidence.to_json(),
+                "evidence": evidence.to_json() | asdict(evidence.structure),
                 "diagnosis": diagnosis.to_json() if diagnosis else None,
             }
     json.dump(results, sys.stdout)

@@ -68,7 +68,7 @@ class Probe:
     def __init__(self, pattern: str, *needles: str, flags: int = 0) -> None:
         """Take a pattern and, in lower case, the needles."""
         self.pattern = re.compile(pattern, flags)
-        self._needles = needles
+        self._needles = tuple((needle, _whole_word(needle)) for needle in needles)
 
     def search(self, case: Case) -> re.Match[str] | None:
         """Return the first match in message or log."""
@@ -87,4 +87,11 @@ class Probe:
         return case.quote_raw(found.start()) if found else None
 
     def _may_fit(self, case: Case) -> bool:
-        return any(needle in case.lower for needle in self._needles)
+        words = case.raw_words
+        return any((not word or word in words) and needle in case.lower for needle, word in self._needles)
+
+
+def _whole_word(needle: str) -> bytes:
+    """Return the longest word that stands whole in every text that holds the needle; empty where none does."""
+    inner = re.findall(r"(?<=[^a-z])[a-z]+(?=[^a-z])", needle)
+    return max(inner, key=len, default="").encode()

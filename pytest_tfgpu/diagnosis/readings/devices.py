@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 _LIST = Probe(
     r"(?:devices are|available devices|[Rr]egistered devices:|device types) \[([^\]\n]{0,2000})\]",
     "devices are [",
-    "devices [",
-    "devices: [",
+    "available devices [",
+    "registered devices: [",
     "device types [",
 )
 _REAL_GPU = re.compile(r"(?<!XLA_)GPU(?![A-Z_])", re.IGNORECASE)
 _ONLY_CPU_LISTED = Probe(
     r"\[PhysicalDevice\(name='/physical_device:CPU:0', device_type='CPU'\)\]$|Num GPUs Available: {1,4}0\b|"
     r"Device mapping: no known devices|GPU available: False|is_gpu_available\(\)[^\n]{0,20}\bFalse",
-    "physicaldevice",
-    "gpus available",
+    "[physicaldevice(",
+    "num gpus available",
     "no known devices",
     "gpu available: false",
     "is_gpu_available()",

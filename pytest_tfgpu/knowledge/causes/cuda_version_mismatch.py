@@ -18,7 +18,7 @@ CAUSE = Cause(
         Signature(
             "root", ("version `libcu{w}' not found", "version libcu{w} not defined in file"), weight=0.85
         ),
-        Signature("root", ("undefined symbol", "symbol not found"), also=("libcu{w}", "nvidia"), weight=0.8),
+        Signature("root", ("undefined symbol", "symbol not found"), also=("nvidia", "libcu{w}"), weight=0.8),
         Signature(
             "follows", ("XLA requires ptxas version", "has a bug that we think can affect XLA"), weight=0.5
         ),
@@ -38,7 +38,7 @@ CAUSE = Cause(
             needs=("cuda-unlike-build",),
             weight=0.62,
         ),
-        Signature("follows", ("cusolver{~}libnvJitLink", "libcusparse{~}libnvJitLink"), weight=0.6),
+        Signature("follows", ("{libcusolver|libcusparse}.so{~}libnvJitLink.so",), weight=0.6),
         Signature("follows", texts.CUDNN_LAUNCH, weight=0.46),
         Signature("follows", ("could not set cudnn {w} {descriptor|parameters}",), weight=0.52),
         Signature("follows", ("CUDA_ERROR_NOT_FOUND", "device kernel image is invalid"), weight=0.45),

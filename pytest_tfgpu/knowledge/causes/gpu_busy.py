@@ -27,7 +27,7 @@ CAUSE = Cause(
         ),
         Signature(
             "root",
-            ("CUDA_ERROR_", "CUDA_SUCCESS", "cuCtx{w}"),
+            ("CUDA_ERROR_", "CUDA_SUCCESS", "cuCtx{Create|SetCurrent|Synchronize|GetDevice|Destroy}"),
             needs=("exclusive-mode",),
             unless=("fault-printed",),
             weight=0.72,

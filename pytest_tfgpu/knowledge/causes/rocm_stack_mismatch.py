@@ -14,7 +14,15 @@ CAUSE = Cause(
             ("opencl.bc", "ld.lld: error", "ockl.bc", "hsa_{w} failed", "amdgcn-amd-amdhsa", "amdgpu_target"),
             weight=0.8,
         ),
-        Signature("root", ("MIOpen Error", "miopenStatus{w}", "MIOpen(HIP)"), weight=0.72),
+        Signature(
+            "root",
+            (
+                "MIOpen Error",
+                "miopenStatus{UnknownError|InternalError|NotInitialized|NotImplemented|AllocFailed}",
+                "MIOpen(HIP)",
+            ),
+            weight=0.72,
+        ),
         Signature("root", ("hipErrorNoBinaryForGpu", "hipErrorSharedObject", "hip{w} failed"), weight=0.72),
         Signature(
             "root", ("Could not {load dynamic|dlopen} library '{libamdhip64|librocblas|libMIOpen|libhip}{w}",)

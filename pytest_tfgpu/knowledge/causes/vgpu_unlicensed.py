@@ -22,7 +22,9 @@ CAUSE = Cause(
             weight=0.86,
         ),
         Signature(
-            "root", ("vGPU{}{unlicensed|license}", "Unlicensed (Unrestricted)", "license{}GRID"), weight=0.75
+            "root",
+            ("vGPU {}{unlicensed|license}", "Unlicensed (Unrestricted)", "license {}GRID"),
+            weight=0.75,
         ),
         Signature("follows", (*texts.FAULT, "CUDA_ERROR_UNKNOWN"), needs=("virtual-gpu",), weight=0.4),
         Signature("confirms", needs=("virtual-gpu",), weight=0.3),
