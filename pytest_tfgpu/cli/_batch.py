@@ -25,6 +25,8 @@ def answers(lines: Iterable[bytes], facts: Facts, catalog: Catalog) -> Iterator[
             yield _answer(line, facts, catalog)
         except (ValueError, RecursionError) as error:
             yield {"id": None, "line": number, "error": str(error) or type(error).__name__}
+        except Exception as error:
+            yield {"id": None, "line": number, "error": f"a defect of pytest-tfgpu: {error!r}"}
 
 
 def _answer(line: bytes, facts: Facts, catalog: Catalog) -> dict[str, Any]:

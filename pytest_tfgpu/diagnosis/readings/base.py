@@ -35,16 +35,22 @@ _UNITS = {
     "eib": 1 << 60,
 }
 _UNITS |= {"kb": 1 << 10, "mb": 1 << 20, "gb": 1 << 30, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_LARGEST = 1 << 63
 _SIZE = re.compile(r"(\d[\d,]{0,24}(?:\.\d{0,9})?) ?([KMGTPE]?i?B|[KMG])?(?![\w])", re.IGNORECASE)
 
 
 def size(value: str) -> int | None:
-    """Return bytes: `4.44GiB`, `7510566400`, `2560 MB`; None where it is no size."""
+    """Return bytes: `4.44GiB`, `7510566400`, `2560 MB`; None where it is no size, or one that no machine has."""
     found = _SIZE.match(value.strip())
     if not found:
         return None
     number = float(found[1].replace(",", ""))
-    return int(number * _UNITS.get((found[2] or "b").lower(), 1))
+    return bounded(int(number * _UNITS.get((found[2] or "b").lower(), 1)))
+
+
+def bounded(count: int) -> int | None:
+    """Return a number of bytes, None where it is none that a machine may have."""
+    return count if 0 <= count < _LARGEST else None
 
 
 def human(count: float) -> str:

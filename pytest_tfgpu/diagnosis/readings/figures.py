@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_tfgpu.diagnosis.readings.base import Probe, size
+from pytest_tfgpu.diagnosis.readings.base import Probe, bounded, size
 
 if TYPE_CHECKING:
     from pytest_tfgpu.diagnosis.case import Case
@@ -135,4 +135,4 @@ def tensor_bytes(case: Case) -> int | None:
 
 
 def _mib(value: int | None) -> int | None:
-    return None if value is None else value * MIB
+    return None if value is None else bounded(value * MIB)
