@@ -8,11 +8,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from pytest_tfgpu.environment.findings import findings
-from pytest_tfgpu.environment.presence import Presence, presence
 from pytest_tfgpu.model import Facts, Gpu, Library
-
-__all__ = ["Presence", "collect_facts", "findings", "presence"]
 
 T = TypeVar("T")
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from pytest_tfgpu.environment.nvml import Answer
 from pytest_tfgpu.model import Gpu, GpuProcess
@@ -17,8 +18,7 @@ _NVIDIA, _DISPLAY = "0x10de", "0x03"
 """PCI vendor NVIDIA; PCI base class of display controllers (pci.ids)."""
 
 
-@dataclass(frozen=True)
-class Driver:
+class Driver(NamedTuple):
     """The part of the facts that the driver answers for."""
 
     driver: str | None = None
@@ -27,7 +27,7 @@ class Driver:
     processes: tuple[GpuProcess, ...] = ()
     device_files: tuple[str, ...] = ()
     nvml_error: int | None = None
-    unknown: Mapping[str, str] = field(default_factory=dict)
+    unknown: Mapping[str, str] = MappingProxyType({})
 
 
 def collect(answer: Answer, root: Path = Path("/")) -> Driver:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 _PT_LOAD, _PT_DYNAMIC = 1, 2
 _DT_NULL, _DT_NEEDED, _DT_STRTAB, _DT_SONAME, _DT_RPATH, _DT_RUNPATH = 0, 1, 5, 14, 15, 29
@@ -16,8 +15,7 @@ class NotElfError(ValueError):
     """The file is no ELF file, or a damaged one."""
 
 
-@dataclass(frozen=True)
-class Dynamic:
+class Dynamic(NamedTuple):
     """The entries of a dynamic section that steer the loader; `$ORIGIN` stands as it was written."""
 
     soname: str | None = None
@@ -26,8 +24,7 @@ class Dynamic:
     runpath: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
-class _Segment:
+class _Segment(NamedTuple):
     kind: int
     offset: int
     address: int

@@ -105,7 +105,7 @@ class _Search:
             except OSError:
                 continue
             files += [folder / name for name in names]
-        cached = sorted(path for name, path in self._order.cache.items() if _MAJOR.fullmatch(name))
+        cached = sorted(Path(path) for name, path in self._order.cache.items() if _MAJOR.fullmatch(name))
         return [*files, *cached]
 
     @cached_property

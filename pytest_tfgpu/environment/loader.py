@@ -10,8 +10,9 @@ import os
 import platform
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
+from typing import NamedTuple
 
 from pytest_tfgpu.environment.elf import NotElfError, read_dynamic
 
@@ -23,21 +24,20 @@ _CACHE_FLAGS = {"x86_64": 0x0303, "aarch64": 0x0A03}
 _TRIPLETS = {"x86_64": "x86_64-linux-gnu", "aarch64": "aarch64-linux-gnu"}
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A library's file, and which part of the search order led to it."""
 
     path: Path
     through: str
 
 
-@dataclass(frozen=True)
-class Loader:
+class Loader(NamedTuple):
     """The loader's search order for a library that `dlopen` is given by name."""
 
     steps: tuple[tuple[str, tuple[Path, ...]], ...]
     """(name of the step, its folders), in order; the cache comes just before the default folders."""
-    cache: Mapping[str, Path] = field(default_factory=dict)
+    cache: Mapping[str, str] = MappingProxyType({})
+    """What ldconfig found: name -> file."""
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -47,10 +47,10 @@ class Loader:
     def find(self, name: str) -> Found | None:
         """Return the file that would be loaded for `name`, or None."""
         for step, folders in self.steps:
-            if step == "default folders" and name in self.cache and self.cache[name].exists():
-                return Found(self.cache[name], "ldconfig")
+            if step == "default folders" and os.path.exists(self.cache.get(name, "")):
+                return Found(Path(self.cache[name]), "ldconfig")
             for folder in folders:
-                if (folder / name).is_file():
+                if os.path.isfile(f"{folder}/{name}"):
                     return Found(folder / name, step)
         return None
 
@@ -82,7 +82,7 @@ def loader(caller: Path | None, environ: Mapping[str, str], root: Path = Path("/
     return Loader(steps, read_cache(root / "etc/ld.so.cache"))
 
 
-def read_cache(path: Path) -> dict[str, Path]:
+def read_cache(path: Path) -> dict[str, str]:
     """Return name -> file of ldconfig's cache, for this machine's architecture; empty where there is none."""
     try:
         data = path.read_bytes()
@@ -93,15 +93,17 @@ def read_cache(path: Path) -> dict[str, Path]:
         return {}
     wanted = _CACHE_FLAGS.get(platform.machine())
     (count,) = struct.unpack_from("=I", data, start + len(_CACHE_MAGIC))
-    files: dict[str, Path] = {}
-    for number in range(count):
-        offset = start + _CACHE_HEADER + number * _CACHE_ENTRY.size
-        if offset + _CACHE_ENTRY.size > len(data):
-            break
-        flags, key, value, _, _ = _CACHE_ENTRY.unpack_from(data, offset)
+    first = start + _CACHE_HEADER
+    entries = data[first : first + count * _CACHE_ENTRY.size]
+    files: dict[str, str] = {}
+    for flags, key, value, _, _ in _CACHE_ENTRY.iter_unpack(entries[: _whole(len(entries))]):
         if wanted is None or flags == wanted:
-            files.setdefault(_text(data, start + key), Path(_text(data, start + value)))
+            files.setdefault(_text(data, start + key), _text(data, start + value))
     return files
+
+
+def _whole(size: int) -> int:
+    return size - size % _CACHE_ENTRY.size
 
 
 def _text(data: bytes, offset: int) -> str:

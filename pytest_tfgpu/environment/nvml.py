@@ -6,10 +6,10 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib.machinery import PathFinder
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 LIBRARY_NOT_FOUND, DRIVER_NOT_LOADED, VERSION_MISMATCH = 12, 9, 18
 """Codes of nvmlReturn_t (nvml.h)."""
@@ -23,11 +23,10 @@ _SENTENCES = {
 _CHILD = Path(__file__).with_name("nvml_child.py")
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What NVML said before it finished, failed or was cut off."""
 
-    data: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = MappingProxyType({})
     """Keys driver, driver_cuda, gpus, processes, unknown: those that were reached."""
     code: int | None = None
     """NVML's error code, where it ended with one."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Literal
 
 from pytest_tfgpu.environment import nvml
 from pytest_tfgpu.environment.faults import faults
 from pytest_tfgpu.environment.faults.driver import driver_library
-from pytest_tfgpu.model import Facts, Record
+from pytest_tfgpu.model import Facts, Record, record
 
 PresenceStatus = Literal["absent", "present", "unusable", "unclear"]
 
 
-@dataclass(frozen=True)
+@record
 class Presence(Record):
     """What the facts say about the GPUs of this process.
 

@@ -6,9 +6,8 @@ import ast
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pytest_tfgpu.model import BuiltFor
 
@@ -21,8 +20,7 @@ _CUDNN_BOUND = re.compile(r"^Requires-Dist: nvidia-cudnn-cu\d+\b[^;\n]*?[>=]=\s*
 _CLAUSE = re.compile(r"\b([a-z]+_\d+[a-z]?)\b")
 
 
-@dataclass(frozen=True)
-class Build:
+class Build(NamedTuple):
     """The installed TensorFlow. `folder` is None where none is installed, and `unknown` says so."""
 
     version: str | None = None

@@ -31,7 +31,7 @@ CUINIT_CAUSES = {
 
 def worth_running(facts: Facts) -> bool:
     """Whether a GPU may be there, so that a child is started; if not, the facts alone give the verdict."""
-    from pytest_tfgpu.environment import presence
+    from pytest_tfgpu.environment.presence import presence
 
     return presence(facts).status != "absent"
 
@@ -48,16 +48,15 @@ def judge(
     `answer` is None where no child was started. `require` is how many usable GPUs there must be; it means
     nothing on the CPU.
     """
-    from pytest_tfgpu.environment import findings, presence
-    from pytest_tfgpu.environment.faults.build import tensorflow_missing
+    from pytest_tfgpu.environment.presence import presence
 
-    found = tuple(findings(facts) if device == "gpu" else tensorflow_missing(facts))
+    found = _from_facts(facts, answer, device)
     if answer is None:
         here = presence(facts)
         status: Literal["absent", "unusable"] = "absent" if here.status == "absent" else "unusable"
         reason = (here.status != "present" and here.reason) or "The checks were not run."
         return Preflight(status, reason, here.cause, device, findings=found)
-    explainer = Explainer(facts)
+    explainer = Explainer(facts, device)
     logs = (*answer.logs, *((),) * len(answer.gpus))
     answer = replace(answer, gpus=tuple(map(explainer.explain, answer.gpus, logs)))
     verdict = _verdict(facts, answer, device, require, explainer)
@@ -102,7 +101,8 @@ def _verdict(
 
 def _nothing_listed(facts: Facts, answer: Answer, explainer: Explainer) -> Preflight:
     """Tell, where TensorFlow lists no GPU, whether there is none or it can't use the one that is there."""
-    from pytest_tfgpu.environment import presence
+    from pytest_tfgpu.environment.presence import presence
+    from pytest_tfgpu.environment.faults.driver import needs_nvml, nvml_fails
 
     here, driver = presence(facts), answer.driver
     if here.status == "unusable":
@@ -117,8 +117,11 @@ def _nothing_listed(facts: Facts, answer: Answer, explainer: Explainer) -> Prefl
     cause = _cause(diagnosis) or here.cause
     if shown:
         what = "a GPU" if shown == 1 else f"{shown} GPUs"
-        who = "TensorFlow, which needs NVML," if "nvml" in facts.unknown else "TensorFlow"
-        return Preflight("unusable", f"The driver shows {what}, and {who} lists none.", cause)
+        missed = "nvml" in facts.unknown and needs_nvml(facts)
+        who = "TensorFlow, which needs NVML," if missed else "TensorFlow"
+        known = (found.cause for found in nvml_fails(facts, cuda_works=True))
+        reason = f"The driver shows {what}, and {who} lists none."
+        return Preflight("unusable", reason, cause or next(known, None))
     if driver is None or not driver.loaded:
         return Preflight(
             "unusable",
@@ -162,6 +165,21 @@ def _first_cause(broken: list[GpuChecks]) -> str | None:
 def _cause(diagnosis: Diagnosis | None) -> str | None:
     """Return the cause of a diagnosis that is more than possible: a verdict's cause stands without a confidence."""
     return None if diagnosis is None or diagnosis.confidence == "possible" else diagnosis.cause
+
+
+def _from_facts(facts: Facts, answer: Answer | None, device: Device) -> tuple[Finding, ...]:
+    """Return the faults that the facts show; where they can't tell without NVML, what CUDA showed the child decides."""
+    from pytest_tfgpu.environment.findings import findings
+    from pytest_tfgpu.environment.presence import presence
+    from pytest_tfgpu.environment.faults import build, driver
+
+    if device == "cpu":
+        return tuple(build.tensorflow_missing(facts))
+    shown = answer is not None and answer.driver is not None and answer.driver.count
+    if answer is None or not shown or presence(facts).status != "unclear":
+        return findings(facts)
+    about_nvml = driver.nvml_silent(facts) if answer.gpus else driver.nvml_fails(facts, cuda_works=True)
+    return (*build.tensorflow_missing(facts), *about_nvml)
 
 
 def _from_answer(facts: Facts, answer: Answer) -> list[Finding]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_tfgpu.model import CheckResult, Gpu, GpuChecks, Outcome
 from pytest_tfgpu.preflight.data import Driver, Problem, ProblemKind, Request
+from pytest_tfgpu.preflight.explain import ENDED
 from pytest_tfgpu.preflight.process import Child
 from pytest_tfgpu.preflight.wording import device_label, error_sentence, how_it_ended, python_stack
 
@@ -178,29 +179,37 @@ class Ledger:
         else:
             for slot in unfinished:
                 sentence = "TensorFlow does not list the device where it alone is visible"
-                self._give_up(slot, "failed", sentence, [])
+                self._give_up(slot, "failed", sentence)
 
     def _put_down(self, child: Child, unfinished: list[Slot]) -> None:
         kind, outcome, sentence = how_it_ended(child)
         stack = python_stack(child.stderr.lines())
+        details = {ENDED: kind, **({"stack": stack} if stack else {})}
         if self._current is not None:
             slot, name = self._current
-            self._give_up(slot, outcome, sentence, stack, name)
+            self._give_up(slot, outcome, sentence, details, name)
         elif len(unfinished) > 1:
             self.separate = self._split = True
         elif unfinished:
-            self._give_up(unfinished[0], outcome, sentence, stack)
+            self._give_up(unfinished[0], outcome, sentence, details)
         elif not self.slots:
             while_doing = "" if self.phase == "starting" else f" while {self.phase}"
             self.problem = Problem(
                 kind, f"the preflight's process {sentence}{while_doing}", stack=tuple(stack)
             )
 
-    def _give_up(self, slot: Slot, outcome: Outcome, sentence: str, stack: list[str], name: str = "") -> None:
+    def _give_up(
+        self,
+        slot: Slot,
+        outcome: Outcome,
+        sentence: str,
+        details: dict[str, Any] | None = None,
+        name: str = "",
+    ) -> None:
         """End a device's checks with a result for the check `name`, by default the first that has none."""
         known = {result.name for result in slot.results}
         missing = [check.name for check in self.request.checks if check.name not in known]
-        details = {"stack": stack} if stack else {}
         if name or missing:
-            slot.results.append(CheckResult(name or missing[0], outcome, message=sentence, details=details))
+            result = CheckResult(name or missing[0], outcome, message=sentence, details=details or {})
+            slot.results.append(result)
         slot.done = True

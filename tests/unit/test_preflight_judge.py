@@ -33,7 +33,7 @@ DRIVER = Driver(loaded=True, code=0, count=2, devices=(CudaDevice("a"), CudaDevi
 
 
 def gpu(
-    index: int, *outcomes: Outcome, message: str | None = None, error: dict[str, str] | None = None
+    index: int, *outcomes: Outcome, message: str | None = None, error: dict[str, Any] | None = None
 ) -> GpuChecks:
     """Return the results of a GPU: checks named a, b, c ... with these outcomes."""
     names = "abcdef"[: len(outcomes)]
@@ -152,6 +152,39 @@ def test_a_merely_possible_cause_is_not_the_verdicts() -> None:
     assert verdict.cause is None
 
 
+def test_what_an_exception_was_raised_from_is_evidence() -> None:
+    """A check that wraps TensorFlow's error is put down to what TensorFlow said."""
+    inner = {
+        "class": "tensorflow.python.framework.errors_impl.InternalError",
+        "message": "cudaGetDevice() failed. Status: CUDA driver version is insufficient for CUDA runtime version",
+    }
+    error = {"class": "RuntimeError", "message": "my check failed", "chain": [inner], "frames": ["mine:run"]}
+    assert judge(TWO, answer(gpu(0, "failed", error=error))).cause == "driver-too-old"
+
+
+def test_what_follows_a_fault_in_the_same_child() -> None:
+    """After a fault every failure in that child only follows from it; another child begins afresh."""
+    error = {"class": "InternalError", "message": "'cuLaunchKernel' failed with 'CUDA_ERROR_ILLEGAL_ADDRESS'"}
+    verdict = judge(
+        TWO, answer(gpu(0, "failed", "passed", "failed", error=error), gpu(1, "failed", error=error))
+    )
+    causes = [[check.cause for check in found.checks] for found in verdict.gpus]
+    assert causes == [["gpu-fault", None, "earlier-gpu-fault"], ["gpu-fault"]]
+
+
+def test_only_what_ended_the_child_is_explained_by_the_log_alone() -> None:
+    """A flood has no exception, and its lines are read; a check that failed in words of its own is left alone."""
+    lines = ("cuda_executor.cc:522] failed to allocate 2.00MiB from device: CUDA_ERROR_OUT_OF_MEMORY",)
+    said, flooded = gpu(0, "failed", message="the sum is wrong"), gpu(0, "failed", message="was ended")
+    flooded = replace(flooded, checks=(replace(flooded.checks[0], details={"ended": "flood"}),))
+    causes = []
+    for found in (said, flooded):
+        (checked,) = judge(TWO, answer(found, logs=(lines,))).gpus
+        causes.append(checked.checks[0].cause)
+    assert causes[0] is None
+    assert causes[1] is not None
+
+
 def test_a_defect_of_the_diagnosis_costs_no_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where a diagnosis can't be made because of a defect of ours, the verdict stands, and a finding says so."""
     monkeypatch.setattr(engine, "diagnose", lambda *_: {}["gone"])
@@ -201,6 +234,25 @@ def test_nothing_listed_though_cuda_shows_gpus() -> None:
     without_nvml = replace(TWO, unknown={"nvml": "NVML is not here."})
     reason = judge(without_nvml, answer()).reason
     assert reason == "The driver shows 2 GPUs, and TensorFlow, which needs NVML, lists none."
+
+
+@pytest.mark.parametrize(
+    ("version", "listed", "summary"),
+    [
+        ("2.21.0", False, "NVML fails, and TensorFlow then silently drops every GPU."),
+        ("2.21.0", True, "NVML gives no answer, so the GPUs of this machine are not known."),
+        ("2.16.2", True, "NVML gives no answer, so the GPUs of this machine are not known."),
+    ],
+)
+def test_nvml_denies_what_cuda_shows(version: str, listed: bool, summary: str) -> None:
+    """What NVML says of the driver is no fact any more where CUDA works, nor its need where TensorFlow lists GPUs."""
+    unknown = {"nvml": "NVML finds no loaded NVIDIA kernel driver."}
+    facts = replace(
+        NOTHING, tensorflow=version, libraries=TWO.libraries, unknown=unknown, nvml_error=9, visible_gpus=None
+    )
+    verdict = judge(facts, answer(*BOTH) if listed else answer())
+    assert [finding.summary for finding in verdict.findings] == [summary]
+    assert (verdict.verdict, verdict.cause) == (("ok", None) if listed else ("unusable", "driver-unhealthy"))
 
 
 @pytest.mark.parametrize("code", sorted(CUINIT_CAUSES.keys() - NO_DEVICE))

@@ -46,8 +46,24 @@ def driver_missing(facts: Facts) -> Iterator[Finding]:
         )
 
 
-def nvml_fails(facts: Facts) -> Iterator[Finding]:
-    """Find that NVML is missing or refuses: TensorFlow asks it, too, and then silently drops the GPU."""
+def needs_nvml(facts: Facts) -> bool:
+    """Whether the installed TensorFlow has no GPU where NVML fails: seen with 2.21.0, and not with 2.16.2."""
+    return not (facts.tensorflow or "").startswith("2.16.")
+
+
+def nvml_silent(facts: Facts) -> Iterator[Finding]:
+    """Find that NVML gives no answer, where TensorFlow does without."""
+    if "nvml" in facts.unknown:
+        summary = "NVML gives no answer, so the GPUs of this machine are not known."
+        evidence = (EvidenceLine(facts.unknown["nvml"], "NVML"), *_driver_versions(facts))
+        yield Finding(summary, "warning", evidence=evidence)
+
+
+def nvml_fails(facts: Facts, *, cuda_works: bool = False) -> Iterator[Finding]:
+    """Find that NVML is missing or refuses: TensorFlow asks it, too, and then silently drops the GPU.
+
+    `cuda_works`: CUDA showed a GPU, whatever NVML says of the driver.
+    """
     reason = facts.unknown.get("nvml")
     if reason is None or facts.platform == "jetson" or any(driver_missing(facts)):
         return
@@ -57,12 +73,8 @@ def nvml_fails(facts: Facts) -> Iterator[Finding]:
     ):
         return
     evidence = (EvidenceLine(reason, "NVML"), *_driver_versions(facts))
-    if (facts.tensorflow or "").startswith(
-        "2.16."
-    ):  # seen with 2.16.2 on a simulated driver: works without NVML
-        yield Finding(
-            "NVML gives no answer, so the GPUs of this machine are not known.", "warning", evidence=evidence
-        )
+    if not needs_nvml(facts):
+        yield from nvml_silent(facts)
     elif facts.nvml_error == nvml.LIBRARY_NOT_FOUND:
         library = find_library(facts, "libnvidia-ml.so")
         yield Finding(
@@ -75,7 +87,7 @@ def nvml_fails(facts: Facts) -> Iterator[Finding]:
         help_ = Help("Restart the machine after a driver update, or reload the NVIDIA kernel modules.")
         summary = "The NVIDIA kernel driver and its libraries differ in version."
         yield Finding(summary, cause="driver-library-mismatch", evidence=evidence, help=(help_,))
-    elif facts.nvml_error == nvml.DRIVER_NOT_LOADED:
+    elif facts.nvml_error == nvml.DRIVER_NOT_LOADED and not cuda_works:
         summary = "The NVIDIA kernel driver is not loaded."
         yield Finding(summary, cause="driver-missing", evidence=evidence, help=reach_driver(facts))
     elif facts.nvml_error is not None:

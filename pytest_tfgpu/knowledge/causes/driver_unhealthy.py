@@ -37,6 +37,15 @@ CAUSE = Cause(
             ("{failed|Failed} call to {cuDevicePrimaryCtxRetain|cuCtxCreate}: CUDA_ERROR_UNKNOWN",),
             weight=0.6,
         ),
+        Signature(
+            "root",
+            (
+                "{cudaSetDevice()|implicit initialization} on GPU:{#} failed. Status: unknown error",
+                "{cudaSetDevice()|implicit initialization} on GPU:{#} failed. Status: OS call failed",
+                "Bad StatusOr access: {}CUDA_ERROR_UNKNOWN",
+            ),
+            weight=0.6,
+        ),
         Signature("follows", ("failed call to cuInit",), needs=("gpu-wanted",), weight=0.3),
         Signature("follows", ("could not retrieve CUDA device count",), weight=0.4),
         Signature("confirms", needs=("driver-halves-agree",), weight=0.5),
@@ -59,6 +68,11 @@ CAUSE = Cause(
                 "cuInit: CUDA_ERROR_UNKNOWN: unknown error",
             ),
         ),
+        Example(
+            source="TensorFlow 2.21.0 on a simulated driver that refuses a context with code 999",
+            exception="tensorflow.python.framework.errors_impl.InternalError",
+            message="cudaSetDevice() on GPU:0 failed. Status: unknown error",
+        ),
     ),
     lookalikes=(
         LookAlike(
@@ -74,7 +88,8 @@ CAUSE = Cause(
     "files can't be opened, a resume from suspend left it broken, a switch fabric or an MPS server isn't running.",
     appearance='"failed call to cuInit: CUDA_ERROR_UNKNOWN: unknown error", on bare machines with "kernel version '
     "seems "
-    'to match DSO" after it; CUDA_ERROR_SYSTEM_NOT_READY (802) on machines with NVSwitch.',
+    'to match DSO" after it; CUDA_ERROR_SYSTEM_NOT_READY (802) on machines with NVSwitch. Where only the context '
+    'can\'t be made: InternalError "cudaSetDevice() on GPU:0 failed. Status: unknown error".',
     distinction="Versions that differ are driver-library-mismatch; no driver at all, driver-missing; a hidden GPU "
     "gives "
     "CUDA_ERROR_NO_DEVICE: gpu-not-visible.",
