@@ -101,8 +101,8 @@ def _verdict(
 
 def _nothing_listed(facts: Facts, answer: Answer, explainer: Explainer) -> Preflight:
     """Tell, where TensorFlow lists no GPU, whether there is none or it can't use the one that is there."""
-    from pytest_tfgpu.environment.presence import presence
     from pytest_tfgpu.environment.faults.driver import needs_nvml, nvml_fails
+    from pytest_tfgpu.environment.presence import presence
 
     here, driver = presence(facts), answer.driver
     if here.status == "unusable":
@@ -169,9 +169,9 @@ def _cause(diagnosis: Diagnosis | None) -> str | None:
 
 def _from_facts(facts: Facts, answer: Answer | None, device: Device) -> tuple[Finding, ...]:
     """Return the faults that the facts show; where they can't tell without NVML, what CUDA showed the child decides."""
+    from pytest_tfgpu.environment.faults import build, driver
     from pytest_tfgpu.environment.findings import findings
     from pytest_tfgpu.environment.presence import presence
-    from pytest_tfgpu.environment.faults import build, driver
 
     if device == "cpu":
         return tuple(build.tensorflow_missing(facts))
