@@ -159,7 +159,9 @@ def test_nvml_that_hangs(simulated_gpu: Describe) -> None:
     assert result.ended is None
     preflight = result.report["preflight"]
     assert OLD or "within 15 s" in preflight["reason"]
-    assert any("NVML did not answer" in finding["summary"] for finding in preflight["findings"])
+    (finding,) = preflight["findings"]
+    told = [finding["summary"], *(line["text"] for line in finding["evidence"])]
+    assert any("NVML did not answer" in text for text in told)
 
 
 INIT = {
@@ -328,7 +330,7 @@ def test_context_that_tensorflow_cannot_make(simulated_gpu: Describe, code: int,
     assert result.report["preflight"].get("cause") == cause
     if cause is None:
         found = first_failure(result)["diagnosis"]
-        assert {found["cause"], *found["alternatives"]} == {"out-of-memory", "memory-held-by-other-process"}
+        assert {found["cause"], *found["alternatives"]} >= {"out-of-memory", "memory-held-by-other-process"}
 
 
 def test_abort(simulated_gpu: Describe) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_tfgpu.knowledge import texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -18,7 +19,7 @@ CAUSE = Cause(
                 "{ptxas|nvlink} not found",
                 "{ptxas|nvlink}: No such file or directory",
                 "Couldn't get {ptxas|ptxas/nvlink} version string",
-                "Couldn't find a suitable version of ptxas",
+                "Couldn't find {ptxas|nvlink|a suitable version of ptxas}",
                 "Couldn't invoke ptxas",
                 "Unable to find libdevice dir",
                 "You must specify {ptxas|libdevice}",
@@ -34,9 +35,7 @@ CAUSE = Cause(
         Signature("follows", ("JIT compilation failed",), weight=0.5),
         Signature("follows", ("Can't find libdevice directory",), weight=0.5),
         Signature("follows", ("Can't find ptxas binary", "Failed to launch ptxas"), where="log", weight=0.3),
-        Signature(
-            "root", ("XLA requires ptxas version", "has a bug that we think can affect XLA"), weight=0.85
-        ),
+        Signature("root", texts.PTXAS_REFUSED, weight=0.85),
         Signature("excludes", ("is not defined for option 'gpu-name'", "Unsupported .version"), weight=0.5),
         Signature("excludes", ("Loaded PTX assembler is too old",), weight=0.6),
     ),
