@@ -1,19 +1,15 @@
 """The data that flows through pytest-tfgpu: frozen records that become plain JSON and come back from it.
 
-Every record is a frozen dataclass with `to_json` and `from_json`. Between processes (child, xdist worker, controller)
-and into reports only this JSON travels. Nothing here knows pytest, TensorFlow or CUDA.
+Between processes (child, xdist worker, controller) and into reports only their JSON travels. Nothing here knows
+pytest, TensorFlow or CUDA.
 """
 
 from __future__ import annotations
 
-import types
-import typing
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from functools import cache
-from typing import Any, Literal, TypeVar
+from dataclasses import field, fields
+from typing import Any, Literal
 
-R = TypeVar("R", bound="Record")
+from pytest_tfgpu.records import Record, record
 
 Outcome = Literal["passed", "failed", "timeout", "crashed", "not-run"]
 """How a check ended. `not-run`: an earlier check took the child down, or the device was never reached."""
@@ -26,82 +22,6 @@ Category = Literal["environment", "memory", "operation", "code", "hardware", "no
 Confidence = Literal["confirmed", "likely", "possible"]
 
 
-@cache
-def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
-
-
-def _encode(value: Any) -> Any:
-    if isinstance(value, Record):
-        return value.to_json()
-    if isinstance(value, Mapping):
-        return {key: _encode(item) for key, item in value.items()}
-    if isinstance(value, (tuple, list)):
-        return [_encode(item) for item in value]
-    return value
-
-
-def _decode(kind: Any, value: Any, path: str) -> Any:
-    """Give `value` (plain JSON) as the annotated type `kind`; a ValueError names the `path` that doesn't fit."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        if value is None:
-            return None
-        kind = next(argument for argument in arguments if argument is not type(None))
-        return _decode(kind, value, path)
-    if origin is Literal:
-        if value not in arguments:
-            raise ValueError(f"{path}: expected one of {', '.join(map(str, arguments))}, got {value!r}")
-        return value
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise ValueError(f"{path}: expected a list, got {type(value).__name__}")
-        return tuple(_decode(arguments[0], item, f"{path}[{index}]") for index, item in enumerate(value))
-    if origin in (dict, Mapping):
-        if not isinstance(value, Mapping):
-            raise ValueError(f"{path}: expected an object, got {type(value).__name__}")
-        return {str(key): _decode(arguments[1], item, f"{path}.{key}") for key, item in value.items()}
-    if isinstance(kind, type) and issubclass(kind, Record):
-        return kind.from_json(value, path)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind is not Any and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
-        raise ValueError(f"{path}: expected {kind.__name__}, got {type(value).__name__}")
-    return value
-
-
-class Record:
-    """Base of the frozen dataclasses: JSON in both directions."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON data. Fields that are None are left out, and so are empty optional ones."""
-        data = {}
-        for spec in fields(self):  # type: ignore[arg-type]
-            value = getattr(self, spec.name)
-            required = spec.default is MISSING and spec.default_factory is MISSING
-            if required or spec.metadata.get("always") or not (value is None or value == () or value == {}):
-                data[spec.name] = _encode(value)
-        return data
-
-    @classmethod
-    def from_json(cls: type[R], data: object, path: str = "") -> R:
-        """Build the record from JSON data. Unknown keys are ignored.
-
-        Raises ValueError, naming the key, where a value has the wrong type or a required one is missing.
-        """
-        here = path or cls.__name__.lower()
-        if not isinstance(data, Mapping):
-            raise ValueError(f"{here}: expected an object, got {type(data).__name__}")
-        hints: dict[str, Any] = _hints(cls)  # type: ignore[arg-type,unused-ignore]
-        values: dict[str, Any] = {}
-        for spec in fields(cls):  # type: ignore[arg-type]
-            if spec.name in data:
-                values[spec.name] = _decode(hints[spec.name], data[spec.name], f"{here}.{spec.name}")
-            elif spec.default is MISSING and spec.default_factory is MISSING:
-                raise ValueError(f"{here}: {spec.name} is missing")
-        return cls(**values)
-
-
 def _always() -> Any:
     """Mark a tuple that stands in the JSON also when it is empty: readers rely on the key."""
     return field(default=(), metadata={"always": True})
@@ -110,7 +30,7 @@ def _always() -> Any:
 # ---------------------------------------------------------------------------------------------------- facts
 
 
-@dataclass(frozen=True)
+@record
 class Gpu(Record):
     """One GPU (or MIG instance) as NVML or the device files show it. Memory in MiB."""
 
@@ -123,7 +43,7 @@ class Gpu(Record):
     compute_mode: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class GpuProcess(Record):
     """A process that holds GPU memory. Memory in MiB."""
 
@@ -133,7 +53,7 @@ class GpuProcess(Record):
     gpu: int | None = None
 
 
-@dataclass(frozen=True)
+@record
 class BuiltFor(Record):
     """What the installed TensorFlow was compiled for (tensorflow/python/platform/build_info.py)."""
 
@@ -142,7 +62,7 @@ class BuiltFor(Record):
     compute_capabilities: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Library(Record):
     """A shared library of CUDA that TensorFlow opens by name: the file that the loader would take."""
 
@@ -159,7 +79,7 @@ class Library(Record):
     """Where it is missing: files of this name outside those folders, and other major versions of it."""
 
 
-@dataclass(frozen=True)
+@record
 class Facts(Record):
     """What is true on this machine, gathered without importing TensorFlow and without starting CUDA.
 
@@ -223,7 +143,7 @@ class Facts(Record):
 # ------------------------------------------------------------------------------------- findings, diagnoses
 
 
-@dataclass(frozen=True)
+@record
 class EvidenceLine(Record):
     """A quoted piece of evidence and where it came from."""
 
@@ -233,7 +153,7 @@ class EvidenceLine(Record):
     line: int | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Help(Record):
     """One piece of advice. `sure`: it holds for this failure; else it is worth a try."""
 
@@ -241,7 +161,7 @@ class Help(Record):
     sure: bool = True
 
 
-@dataclass(frozen=True)
+@record
 class Diagnosis(Record):
     """Why a test failed: the likely cause, what shows it, and what to do."""
 
@@ -257,7 +177,7 @@ class Diagnosis(Record):
     """Ids of other causes that fit the same evidence, likeliest first."""
 
 
-@dataclass(frozen=True)
+@record
 class Finding(Record):
     """A fault (or a remark) of the machine or its installation, found without a failing test."""
 
@@ -272,7 +192,7 @@ class Finding(Record):
 # ------------------------------------------------------------------------------------------------ preflight
 
 
-@dataclass(frozen=True)
+@record
 class Check(Record):
     """A check of the preflight: a name and the function that the child imports and calls.
 
@@ -286,7 +206,7 @@ class Check(Record):
     """Names of the data types whose support a pass of this check proves (`float16`)."""
 
 
-@dataclass(frozen=True)
+@record
 class CheckResult(Record):
     """How one check ended on one device."""
 
@@ -304,7 +224,7 @@ class CheckResult(Record):
     details: dict[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@record
 class GpuChecks(Record):
     """The checks of one device. On the CPU `index` is None and the name is `CPU`."""
 
@@ -319,7 +239,7 @@ class GpuChecks(Record):
         return bool(self.checks) and all(check.outcome == "passed" for check in self.checks)
 
 
-@dataclass(frozen=True)
+@record
 class Preflight(Record):
     """The verdict of a preflight and what led to it."""
 
@@ -342,7 +262,7 @@ class Preflight(Record):
 # --------------------------------------------------------------------------------------------------- report
 
 
-@dataclass(frozen=True)
+@record
 class TestResult(Record):
     """One test of the session."""
 
@@ -358,7 +278,7 @@ class TestResult(Record):
     cause: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class TestDiagnosis(Diagnosis):
     """A diagnosis and the test (or module) that it belongs to."""
 
@@ -371,7 +291,7 @@ class TestDiagnosis(Diagnosis):
     """Line of the test in its file, from 1 on."""
 
 
-@dataclass(frozen=True)
+@record
 class CauseCount(Record):
     """The failures that share a cause."""
 
@@ -380,7 +300,7 @@ class CauseCount(Record):
     nodeids: tuple[str, ...] = _always()
 
 
-@dataclass(frozen=True)
+@record
 class Skip(Record):
     """A test that was skipped (or failed, with `--tfgpu-strict`) for an unmet requirement."""
 
@@ -390,7 +310,7 @@ class Skip(Record):
     found: str
 
 
-@dataclass(frozen=True)
+@record
 class Report(Record):
     """What a session has to say: the JSON report of schema 1, and what every other report is made from."""
 

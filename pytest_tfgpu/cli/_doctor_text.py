@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pytest_tfgpu.cli._terminal import Style, clean, wrap
-from pytest_tfgpu.environment import Presence
+from pytest_tfgpu.environment.presence import Presence
 from pytest_tfgpu.model import Facts, Finding, Gpu, Preflight
 from pytest_tfgpu.reporters.terminal import preflight_lines
 

@@ -8,7 +8,9 @@ import sys
 
 from pytest_tfgpu.cli._doctor_text import render
 from pytest_tfgpu.cli._terminal import Style, columns, is_terminal
-from pytest_tfgpu.environment import Presence, collect_facts, findings, presence
+from pytest_tfgpu.environment import collect_facts
+from pytest_tfgpu.environment.findings import findings
+from pytest_tfgpu.environment.presence import Presence, presence
 from pytest_tfgpu.model import Facts, Finding, Preflight
 
 SUMMARY = "Show this machine's GPUs, driver, CUDA libraries and TensorFlow, and each fault with its help."

@@ -9,7 +9,8 @@ from functools import cached_property
 from pytest_tfgpu.diagnosis import chain, text
 from pytest_tfgpu.diagnosis.chain import is_relevant
 from pytest_tfgpu.knowledge.patterns import Text
-from pytest_tfgpu.model import EvidenceLine, Record
+from pytest_tfgpu.model import EvidenceLine
+from pytest_tfgpu.records import Record
 
 __all__ = ["Evidence", "Frame", "Raised", "from_exception", "from_text", "is_relevant"]
 

@@ -101,11 +101,11 @@ class _Search:
         for folder in self._order.folders:
             try:
                 with os.scandir(folder) as entries:
-                    names = sorted(entry.name for entry in entries if _MAJOR.fullmatch(entry.name))
+                    names = sorted(entry.name for entry in entries if _is_major(entry.name))
             except OSError:
                 continue
             files += [folder / name for name in names]
-        cached = sorted(Path(path) for name, path in self._order.cache.items() if _MAJOR.fullmatch(name))
+        cached = sorted(Path(path) for name, path in self._order.cache.items() if _is_major(name))
         return [*files, *cached]
 
     @cached_property
@@ -120,6 +120,10 @@ class _Search:
             if self._environ.get(variable):
                 folders.append(Path(self._environ[variable]) / inside)
         return [folder for folder in folders if folder not in self._order.folders]
+
+
+def _is_major(name: str) -> bool:
+    return name.startswith("libcu") and _MAJOR.fullmatch(name) is not None
 
 
 def _file_version(path: Path) -> str | None:

@@ -47,10 +47,10 @@ class Loader(NamedTuple):
     def find(self, name: str) -> Found | None:
         """Return the file that would be loaded for `name`, or None."""
         for step, folders in self.steps:
-            if step == "default folders" and os.path.exists(self.cache.get(name, "")):
+            if step == "default folders" and name in self.cache and Path(self.cache[name]).exists():
                 return Found(Path(self.cache[name]), "ldconfig")
             for folder in folders:
-                if os.path.isfile(f"{folder}/{name}"):
+                if (folder / name).is_file():
                     return Found(folder / name, step)
         return None
 

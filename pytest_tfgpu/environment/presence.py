@@ -8,7 +8,8 @@ from typing import Literal
 from pytest_tfgpu.environment import nvml
 from pytest_tfgpu.environment.faults import faults
 from pytest_tfgpu.environment.faults.driver import driver_library
-from pytest_tfgpu.model import Facts, Record, record
+from pytest_tfgpu.model import Facts
+from pytest_tfgpu.records import Record, record
 
 PresenceStatus = Literal["absent", "present", "unusable", "unclear"]
 

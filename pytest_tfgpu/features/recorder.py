@@ -42,10 +42,13 @@ class Recorder:
 
     def __init__(self) -> None:
         self._reports: list[pytest.TestReport] = []
+        self._remarkable: list[pytest.TestReport] = []
         self._modules: list[pytest.CollectReport] = []
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._reports.append(report)
+        if report.outcome != "passed":
+            self._remarkable.append(report)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.outcome != "passed":
@@ -54,7 +57,7 @@ class Recorder:
     def remarkable(self) -> Iterator[pytest.TestReport | pytest.CollectReport]:
         """Yield the reports that may carry something for us."""
         yield from self._modules
-        yield from (report for report in self._reports if report.outcome != "passed")
+        yield from self._remarkable
 
     def tests(self) -> tuple[TestResult, ...]:
         """Return one result per test (or module that could not be collected), in order."""
@@ -64,19 +67,23 @@ class Recorder:
         for module in self._modules:
             if module.outcome == "failed":
                 cause = payload(module).get("diagnosis", {}).get("cause")
-                found[module.nodeid] = {"outcome": "error", "phase": "collect", "cause": cause}
+                found[module.nodeid] = {
+                    "nodeid": module.nodeid, "outcome": "error", "phase": "collect", "cause": cause,
+                }  # fmt: skip
         for report in self._reports:
-            test = found.get(report.nodeid)
+            nodeid = report.nodeid
+            test = found.get(nodeid)
             if test is None:
-                test = found[report.nodeid] = {"outcome": "passed", "started": report.start, "seconds": 0.0}
-            if not _compat.subtest(report):
+                test = {"nodeid": nodeid, "outcome": "passed", "started": report.start, "seconds": 0.0}
+                found[nodeid] = test
+            extra = vars(report)
+            if "context" not in extra:  # not of a subtest
                 test["seconds"] += report.duration
-            if report.outcome != "passed" or hasattr(report, "wasxfail"):
+            if report.outcome != "passed" or "wasxfail" in extra:
                 _note(test, report)
-            worker = getattr(report, "worker_id", None)
-            if worker is not None:
-                test["worker"] = worker
-        return tuple(TestResult(nodeid, **values) for nodeid, values in found.items())
+            if "worker_id" in extra:
+                test["worker"] = extra["worker_id"]
+        return tuple(map(TestResult.of, found.values()))
 
 
 def _note(test: dict[str, Any], report: pytest.TestReport) -> None:

@@ -91,12 +91,14 @@ class Summary:
         said = self._report or self._collected()
         if not (said.diagnoses or said.skips or self._lines):
             return
-        report = self._report or self._build(None)
-        from pytest_tfgpu.reporters.terminal import causes_lines, skips_lines
+        parts = [self._lines]
+        if said.diagnoses or said.skips:
+            from pytest_tfgpu.reporters.terminal import causes_lines, skips_lines
 
-        width = _compat.terminal_width(self._config)
+            report = self._report or self._build(None)
+            width = _compat.terminal_width(self._config)
+            parts = [causes_lines(report, width), skips_lines(report, width), *parts]
         terminal.section("tfgpu summary")
-        parts = (causes_lines(report, width), skips_lines(report, width), self._lines)
         for number, part in enumerate(part for part in parts if part):
             for line in ([""] if number else []) + part:
                 terminal.write_line(line)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
-from pytest_tfgpu.model import Check, Gpu, GpuChecks, Record
+from pytest_tfgpu.model import Check, Gpu, GpuChecks
+from pytest_tfgpu.records import Record, record
 
 Device = Literal["gpu", "cpu"]
 
@@ -23,7 +24,7 @@ ProblemKind = Literal[
 ]
 
 
-@dataclass(frozen=True)
+@record
 class Request:
     """What to run, and where."""
 
@@ -41,7 +42,7 @@ class Request:
     """The Python to start; None: the one that runs here."""
 
 
-@dataclass(frozen=True)
+@record
 class CudaDevice(Record):
     """A GPU as the driver's own library lists it in the child."""
 
@@ -50,7 +51,7 @@ class CudaDevice(Record):
     name: str | None = None
 
 
-@dataclass(frozen=True)
+@record
 class Driver(Record):
     """What libcuda said in the child, before TensorFlow was imported."""
 
@@ -68,7 +69,7 @@ class Driver(Record):
     devices: tuple[CudaDevice, ...] = ()
 
 
-@dataclass(frozen=True)
+@record
 class Problem(Record):
     """Why the child could not run the checks at all."""
 
@@ -80,7 +81,7 @@ class Problem(Record):
     """Python's stack at the end, where it could be had."""
 
 
-@dataclass(frozen=True)
+@record
 class Answer(Record):
     """What the child, or several one after the other, reported."""
 

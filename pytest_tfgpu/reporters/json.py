@@ -13,12 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from pytest_tfgpu.model import Record, Report, TestDiagnosis, TestResult
+from pytest_tfgpu.model import Report, TestDiagnosis, TestResult
+from pytest_tfgpu.records import Record
 
 _HEAD = ("schema", "tfgpu", "started", "seconds", "complete", "exit_status")
 _FIRST = (*_HEAD, "facts", "preflight", "outcomes")
 _ROWS = ("tests", "diagnoses", "causes", "skips")
 
+_AT_ONCE = 500
 _ENCODER = json.JSONEncoder(allow_nan=False, default=str)
 _SURROGATES = re.compile(r"\\\\|\\ud[89ab]..\\ud[cdef]..|\\u(d[89a-f]..)")
 
@@ -35,7 +37,10 @@ def render(report: Report) -> Iterator[str]:
         if name in rest and not value:
             continue
         yield f"{separator}{dumps(name)}: "
-        yield from _rows(value) if isinstance(value, tuple) else (dumps(value),)
+        if name == "tests":
+            yield from _flat_rows(value)
+        else:
+            yield from _rows(value) if isinstance(value, tuple) else (dumps(value),)
         separator = ",\n"
     yield "\n}\n"
 
@@ -61,9 +66,22 @@ def _rows(values: tuple[Any, ...]) -> Iterator[str]:
     yield "\n]" if values else "[]"
 
 
+def _flat_rows(values: tuple[Any, ...]) -> Iterator[str]:
+    """Do as `_rows` for the tests, many at once. What parts them can't be in a string: its quotes are escaped."""
+    separator = "[\n"
+    for first in range(0, len(values), _AT_ONCE):
+        rows = dumps([_row(value) for value in values[first : first + _AT_ONCE]])
+        yield separator
+        yield rows[1:-1].replace('}, {"nodeid": ', '},\n{"nodeid": ')
+        separator = ",\n"
+    yield "\n]" if values else "[]"
+
+
+def _row(test: TestResult) -> dict[str, Any]:
+    return {name: value for name, value in vars(test).items() if value is not None}
+
+
 def _plain(value: object) -> object:
-    if isinstance(value, TestResult):
-        return {name: item for name, item in vars(value).items() if item is not None}
     if isinstance(value, TestDiagnosis):
         data = value.to_json()
         return {"nodeid": data.pop("nodeid"), "phase": data.pop("phase"), **data}

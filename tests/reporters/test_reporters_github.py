@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from sample_reports import FULL, HOSTILE, MISMATCH, NOT_ASKED, OK, UNUSABLE, diagnosed, hostile, report
 
-from pytest_tfgpu.model import EvidenceLine, Finding, Preflight, Report, Skip, TestDiagnosis
+from pytest_tfgpu.model import EvidenceLine, Finding, Preflight, Report, Skip
 from pytest_tfgpu.reporters.github import (
     ANNOTATION_LIMIT,
     SUMMARY_LIMIT,
@@ -293,12 +293,7 @@ def test_annotation_per_cause() -> None:
 
 def test_annotation_at_a_line() -> None:
     """Where the line of the test is known, the annotation stands there; without a file there is no line."""
-
-    @dataclass(frozen=True)
-    class Located(TestDiagnosis):
-        line: int | None = None
-
-    found = Located(**{**vars(diagnosed("t.py::a")), "line": 7})
+    found = replace(diagnosed("t.py::a"), line=7)
     (line,) = annotation_lines(report(diagnoses=(found,)))
     assert parsed(line)[1] == {"file": "t.py", "line": "7", "title": "out-of-memory: 1 test"}
     (line,) = annotation_lines(report(diagnoses=(replace(found, nodeid="::a"),)))

@@ -196,7 +196,17 @@ def test_reader_ignores_unknown_keys() -> None:
 
 
 def test_pieces_are_small() -> None:
-    """The report is given in pieces, none of which holds more than one entry."""
-    pieces = list(render(report(tests=tuple(TestResult(f"t.py::t{n}", "passed") for n in range(1000)))))
-    assert len(pieces) > 1000
-    assert max(map(len, pieces)) < 100
+    """The report is given in pieces that don't grow with it, one line per test."""
+    pieces = list(render(report(tests=tuple(TestResult(f"t.py::t{n}", "passed") for n in range(10_000)))))
+    assert max(map(len, pieces)) < 50_000
+    assert "".join(pieces).count("\n") > 10_000
+
+
+@pytest.mark.parametrize("name", ["a}, {", 'a}, {"nodeid": "b"', '{"nodeid": ', "\\", '\\"}, {"nodeid": '])
+def test_names_that_look_like_rows(name: str) -> None:
+    """Whatever a test is called, each row stands on a line of its own and reads back."""
+    tests = (TestResult(name, "passed"), TestResult(name, "failed", cause=name), TestResult("b", "passed"))
+    text = rendered(report(tests=tests))
+    rows = [line.rstrip(",") for line in text.splitlines() if line.startswith('{"nodeid"')]
+    assert [json.loads(row)["nodeid"] for row in rows] == [name, name, "b"]
+    assert Report.from_json(json.loads(text)).tests == tests

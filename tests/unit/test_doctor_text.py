@@ -10,7 +10,7 @@ import pytest
 from pytest_tfgpu.cli._doctor_text import render
 from pytest_tfgpu.cli._terminal import Style, columns, wrap
 from pytest_tfgpu.cli.doctor import is_fit
-from pytest_tfgpu.environment import Presence
+from pytest_tfgpu.environment.presence import Presence
 from pytest_tfgpu.model import (
     BuiltFor,
     CheckResult,

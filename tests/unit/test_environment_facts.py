@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from pytest_tfgpu.environment import collect_facts, findings, presence, tensorflow_build
+from pytest_tfgpu.environment import collect_facts, tensorflow_build
+from pytest_tfgpu.environment.findings import findings
+from pytest_tfgpu.environment.presence import presence
 from pytest_tfgpu.model import Facts
 from tests.simulated.conftest import simulated_gpu, workshop  # noqa: F401
 from tests.simulated.machine import Describe, Gpu, Machine
@@ -34,7 +36,9 @@ def test_nothing_heavy_is_imported() -> None:
     """Collecting and judging the facts imports neither TensorFlow, NumPy, pynvml nor pytest."""
     code = (
         "import sys\n"
-        "from pytest_tfgpu.environment import collect_facts, findings, presence\n"
+        "from pytest_tfgpu.environment import collect_facts\n"
+        "from pytest_tfgpu.environment.findings import findings\n"
+        "from pytest_tfgpu.environment.presence import presence\n"
         "facts = collect_facts(); presence(facts); findings(facts)\n"
         "print(sorted({'tensorflow', 'keras', 'numpy', 'pynvml', 'pytest', 'pluggy'} & set(sys.modules)))"
     )

@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis.strategies import integers, lists, none, one_of, sampled_from, text
 
 import pytest_tfgpu
-from pytest_tfgpu.environment import findings, presence
 from pytest_tfgpu.environment.faults import RULES
+from pytest_tfgpu.environment.findings import findings
+from pytest_tfgpu.environment.presence import presence
 from pytest_tfgpu.model import BuiltFor, EvidenceLine, Facts, Finding, Gpu, GpuProcess, Help, Library
 
 SITE = "/venv/lib/python3.12/site-packages"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from pytest_tfgpu.environment import Presence, presence
+from pytest_tfgpu.environment.presence import Presence, presence
 from pytest_tfgpu.model import BuiltFor, Facts, Gpu, Library
 
 LIBCUDA = Library("libcuda.so.1", path="/usr/lib/libcuda.so.1", version="555.42.06")
