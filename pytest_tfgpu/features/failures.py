@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
 from pytest_tfgpu import _compat
 from pytest_tfgpu.features import hooks
+from pytest_tfgpu.features.session_log import SessionLog
 from pytest_tfgpu.session import Session, attach
 
 if TYPE_CHECKING:
     from pytest_tfgpu.diagnosis.evidence import Evidence
     from pytest_tfgpu.knowledge.catalog import Catalog
-    from pytest_tfgpu.model import Diagnosis, EvidenceLine
+    from pytest_tfgpu.model import Diagnosis
 
 SECTION = "tfgpu: cause"
-_LOG_LINES = 400
+_UNHEARD = "TensorFlow's log was not captured here; a decisive line may be missing."
 
 
 class Failures:
@@ -28,15 +30,20 @@ class Failures:
         self._config = config
         self._session = session
         self._catalog: Catalog | None = None
-        self._earlier: list[str] = []
-        """Causes of the failures so far in this process."""
+        self._log = SessionLog(config, session)
+        self._earlier: dict[str, None] = {}
+        """Causes of the failures so far in this process, each once."""
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_makereport(
         self, item: pytest.Item, call: pytest.CallInfo[Any]
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
         report = yield
-        if call.excinfo is not None and report.outcome == "failed":
+        failed = call.excinfo is not None and report.outcome == "failed"
+        if failed or "tensorflow" in sys.modules:
+            with self._session.guard("keeping TensorFlow's log"):
+                self._log.hear(report)
+        if failed and call.excinfo is not None:
             with self._session.guard("explaining a failure"):
                 diagnosis = self._explain(call.excinfo.value, report)
                 if diagnosis is not None:
@@ -49,7 +56,11 @@ class Failures:
     def pytest_make_collect_report(
         self, collector: pytest.Collector
     ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+        was_loaded = "tensorflow" in sys.modules
         report = yield
+        if report.outcome == "failed" or "tensorflow" in sys.modules:
+            with self._session.guard("keeping TensorFlow's log"):
+                self._log.hear_collected(report, was_loaded)
         if report.outcome == "failed":
             with self._session.guard("explaining a failure"):
                 call = getattr(report, "call", None)
@@ -63,8 +74,7 @@ class Failures:
         diagnosis = getattr(error, "tfgpu_diagnosis", None)
         seen = None
         if diagnosis is None:
-            seen = self._evidence(_inside(error), report)
-            diagnosis = None if seen is None else self._diagnose(seen)
+            diagnosis, seen = self._diagnose(_inside(error))
         if diagnosis is None:
             return None
         from pytest_tfgpu.diagnosis.render import render
@@ -73,29 +83,29 @@ class Failures:
         text = "\n".join(render(diagnosis, width=_compat.terminal_width(self._config), explain=ours))
         _compat.add_section(report, SECTION, text)
         attach(report, diagnosis=diagnosis.to_json())
-        self._earlier.append(diagnosis.cause)
+        self._earlier[diagnosis.cause] = None
         if seen is not None:
             heard = {"diagnosis": diagnosis, "evidence": seen, "facts": self._session.facts}
             for _ in hooks.each(self._config, self._session, "pytest_tfgpu_diagnosis", **heard):
                 pass
         return diagnosis
 
-    def _evidence(
-        self, error: BaseException, report: pytest.TestReport | pytest.CollectReport
-    ) -> Evidence | None:
+    def _diagnose(self, error: BaseException) -> tuple[Diagnosis | None, Evidence | None]:
         from pytest_tfgpu.diagnosis import evidence
 
         if not evidence.is_relevant(error):
-            return None
-        return evidence.from_exception(error, log=_captured(report), earlier=self._earlier)
-
-    def _diagnose(self, seen: Evidence) -> Diagnosis | None:
-        from pytest_tfgpu.diagnosis.engine import diagnose
+            return None, None
+        from pytest_tfgpu.diagnosis.past import diagnose
         from pytest_tfgpu.environment.process import without_this_process
 
         if self._catalog is None:
             self._catalog = self._load_catalog()
-        return diagnose(seen, without_this_process(self._session.facts), self._catalog)
+        seen = evidence.from_exception(error, log=self._log.own_lines(), earlier=self._earlier)
+        facts = without_this_process(self._session.facts)
+        found, seen = diagnose(seen, self._log.past_lines(), facts, self._catalog)
+        if found is not None and found.confidence == "possible" and self._log.is_deaf:
+            found = replace(found, note=f"{found.note} {_UNHEARD}" if found.note else _UNHEARD)
+        return found, seen
 
     def _load_catalog(self) -> Catalog:
         """Return the built-in causes with those of other plugins; a faulty one costs only its provider's."""
@@ -127,14 +137,3 @@ def _inside(error: BaseException) -> BaseException:
             if isinstance(failure, doctest.UnexpectedException):
                 return cast(BaseException, failure.exc_info[1])
     return error
-
-
-def _captured(report: pytest.TestReport | pytest.CollectReport) -> list[EvidenceLine]:
-    """Return the last lines that the test wrote to standard error, TensorFlow's log among them."""
-    from pytest_tfgpu.model import EvidenceLine
-
-    lines: list[str] = []
-    for name, text in report.sections:
-        if name.startswith("Captured stderr"):
-            lines += text[-200_000:].splitlines()[-_LOG_LINES:]
-    return [EvidenceLine(line, "standard error") for line in lines[-_LOG_LINES:]]
