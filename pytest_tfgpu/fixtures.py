@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -94,18 +94,34 @@ def gpu_smoke(pytestconfig: pytest.Config) -> Callable[..., list[CheckResult]]:
     return smoke
 
 
+class DeviceWarning(pytest.PytestWarning):
+    """An operation that a test asked for on a GPU ran somewhere else."""
+
+
 @pytest.fixture
-def gpu_device(pytestconfig: pytest.Config) -> Any:
-    """A `tf.device` for the first GPU that this process sees; the test is skipped where there is none."""
+def gpu_device(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """A `tf.device` for the first GPU that this process sees; the test is skipped where there is none.
+
+    During the test TensorFlow is watched. It silently runs an operation somewhere else where that has no GPU kernel,
+    or where the GPU asked for doesn't exist: then the test gets a warning that names both devices, a
+    `pytest_tfgpu.fixtures.DeviceWarning`. Operations that don't compute with floating-point or complex numbers are
+    left out, and of a `tf.function` only the first run tells.
+    """
     from pytest_tfgpu.features.machine import LocalMachine
     from pytest_tfgpu.requirements import NoGpu
 
     try:
-        LocalMachine(pytestconfig, get(pytestconfig)).gpus()
+        LocalMachine(request.config, get(request.config)).gpus()
     except NoGpu as error:
         pytest.skip(f"gpu_device: found {error}")
     import tensorflow as tf
 
     if not tf.config.list_physical_devices("GPU"):
         pytest.skip("gpu_device: TensorFlow lists no GPU")
-    return tf.device("/GPU:0")
+    from pytest_tfgpu.features.placement import Placement
+
+    placement = Placement()
+    placement.start()
+    yield tf.device("/GPU:0")
+    for sentence in placement.stop():
+        request.node.warn(DeviceWarning(sentence))

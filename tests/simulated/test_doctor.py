@@ -9,7 +9,6 @@ import pytest
 
 from .machine import Describe, Gpu, tensorflow_version
 
-
 OLD = tensorflow_version() < (2, 17)
 """TensorFlow 2.16, which doesn't ask NVML."""
 
