@@ -34,9 +34,9 @@ def read(path: Path) -> list[Case]:
 
 
 def judge(case: Case) -> list[engine.Candidate]:
-    """Return what the engine says, without seeing the label."""
+    """Return the causes that would be named, best first, without seeing the label."""
     seen = evidence.from_text(case.get("exception", ""), case.get("message", ""), case.get("log", ()))
-    return engine.rank(seen, Facts.from_json(case.get("facts", {})))
+    return engine.considered(engine.rank(seen, Facts.from_json(case.get("facts", {}))))
 
 
 def measure(cases: Iterable[Case], show: int = 0) -> dict[str, Any]:

@@ -23,6 +23,8 @@ _PRINTED_ONLY = 0.5
 """What is left of a fault of the code that the log alone shows, where an exception says something else."""
 _CLOSE = 0.9
 """A rival that reaches this part of the best score leaves the matter open."""
+_WORTH = 0.5
+"""A rival that doesn't reach this part of the best score isn't worth a reader's time."""
 _QUOTES = 4
 _ALTERNATIVES = 4
 _PYTHONS_OWN = frozenset(
@@ -76,7 +78,7 @@ def diagnose(
 ) -> Diagnosis | None:
     """Return why it failed, or None: silence beats a wrong word."""
     case = Case(evidence, facts)
-    candidates = _rank(case, _default(catalog))
+    candidates = considered(_rank(case, _default(catalog)))
     if not candidates:
         return None
     best, *rest = candidates
@@ -91,6 +93,11 @@ def diagnose(
         help=_help(case, best.cause, certainty),
         alternatives=tuple(other.cause.id for other in rest[:_ALTERNATIVES]),
     )
+
+
+def considered(candidates: list[Candidate]) -> list[Candidate]:
+    """Return those of ranked candidates that a fair reader would consider: the first, and what comes near it."""
+    return [candidate for candidate in candidates if candidate.score >= _WORTH * candidates[0].score]
 
 
 def confidence(candidates: list[Candidate]) -> Confidence:
@@ -171,13 +178,12 @@ def _match(case: Case, signature: Signature) -> Match | None:
     if not _fits_structure(case, signature):
         return None
     quotes: list[EvidenceLine] = []
-    only_in_log = False
     for templates in filter(None, (signature.text, signature.also)):
         quote = _find(case, templates, signature.where)
         if quote is None:
             return None
-        only_in_log |= quote.origin != "exception"
         quotes.append(quote)
+    only_in_log = bool(quotes) and all(quote.origin != "exception" for quote in quotes)
     for name in signature.needs:
         reading = read(case, name)
         if reading is None:

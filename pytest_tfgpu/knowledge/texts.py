@@ -101,3 +101,73 @@ NO_KERNEL = (
     "no supported kernel for {w} devices is available",
 )
 """An operation without a kernel for what was asked; a list of the kernels that exist follows mostly."""
+
+NO_GPU = ("GPU device not found", "No GPU found")
+"""What programs raise that look for a GPU themselves, after TensorFlow's guide."""
+
+GPU_START = (
+    "cudaSetDevice() on GPU:{#} failed",
+    "implicit initialization on GPU:{#} failed",
+    "failed initializing StreamExecutor",
+)
+"""A GPU that was found couldn't be started; the status after it tells why (to 2.12 mostly)."""
+
+STUB = ("CUDA_ERROR_STUB_LIBRARY", "CUDA driver is a stub library")
+"""libcuda is the toolkit's stub, made for linking only."""
+
+FORWARD_COMPATIBILITY = (
+    "COMPAT_NOT_SUPPORTED_ON_DEVICE",
+    "forward compatibility was attempted on non supported HW",
+)
+"""A compat libcuda, newer than the kernel driver, on a card that isn't allowed to use one (cuInit 804)."""
+
+PTXAS_REFUSED = ("XLA requires ptxas version", "has a bug that we think can affect XLA")
+"""A ptxas was found and XLA refuses it."""
+
+PTXAS_TOO_OLD = ("is not defined for option 'gpu-name'", "Loaded PTX assembler is too old")
+"""A ptxas was found that doesn't know the GPU."""
+
+NOT_INITIALIZED = ("CUDNN_STATUS_NOT_INITIALIZED", "CUBLAS_STATUS_NOT_INITIALIZED")
+
+LAYOUT = (
+    "only {supports|support} {|the }{NHWC|NDHWC}",
+    "is only supported for {NHWC|NDHWC}",
+    "Only {NHWC|NDHWC} data_format supported",
+)
+"""An operation that knows one layout of the data only; mostly on the CPU."""
+
+NO_OPTION = (
+    *LAYOUT,
+    "not support grouped convolutions",
+    "grouped convolutions are not supported",
+    "not {|yet }support dilation rates larger than 1",
+    "not supported {on|by} {the GPU|GPU|the CPU|CPU}",
+    "not {|yet }supported by the {GPU|CPU} implementation",
+    "is not supported on {GPU|CPU} devices",
+    "Cannot use GPU {when|for}",
+    "is not currently supported without cudnn",
+    "ROCm MIOpen only supports",
+    "CUDA LRN does not support",
+    "Sequence lengths for RNN are required from CUDNN",
+    "only implemented {on|for} the {GPU|CPU}",
+    "while using cuDNN, which is not supported",
+)
+"""An operation without a kernel for the layout, the grouping or another option that was asked for."""
+
+CUDNN_SETUP = ("Failed to set cuDNN stream", "Failed to set dropout descriptor")
+"""cuDNN was started and couldn't be set up: both take memory of their own."""
+
+SHAPES = (
+    "must {be|have} the same {rank|shape|size|number of dimensions|first dimension}",
+    "must have {equal|same} {rank|shape|shapes|size}",
+    "must be {|a }{#}-{dimensional|D}",
+    "{must have|must be|expected|be at least} rank {#}",
+    "{has|have} {different|incompatible} {shape|shapes|ndims|ranks}",
+    "{shape|shapes|dimensions|ranks|sizes} {do|does} not match",
+    "dimensions {should|must} {match|be equal}",
+    "{size|dimension|rank} mismatch",
+    "was passed for an output of shape",
+    "but {got|saw|received|found} {|input with }shape",
+    "Input is empty tensor",
+)
+"""The turns in which TensorFlow's and Keras's checks of arguments speak of shapes, in many operations."""

@@ -22,9 +22,15 @@ _LIST = Probe(
 _REAL_GPU = re.compile(r"(?<!XLA_)GPU(?![A-Z_])", re.IGNORECASE)
 _ONLY_CPU_LISTED = Probe(
     r"\[PhysicalDevice\(name='/physical_device:CPU:0', device_type='CPU'\)\]$|Num GPUs Available: {1,4}0\b|"
-    r"Device mapping: no known devices|GPU available: False|is_gpu_available\(\)[^\n]{0,20}\bFalse",
+    r"Device mapping: no known devices|GPU available: False|is_gpu_available\(\)[^\n]{0,20}\bFalse|"
+    r"GPUs?(?: is| are|:)? {1,4}(?:NOT AVAILABLE|not available)$|\b0 Physical GPUs|"
+    r"list_physical_devices\(['\"]GPU['\"]\)\)?\s{0,4}(?:returns )?\[\]",
     "[physicaldevice(",
     "num gpus available",
+    " not available",
+    "0 physical gpus",
+    "list_physical_devices('gpu'",
+    'list_physical_devices("gpu"',
     "no known devices",
     "gpu available: false",
     "is_gpu_available()",
@@ -68,7 +74,7 @@ _GPU_TEXTS = (
 _NO_COMPUTATION = re.compile(
     r"File|Save|Restore|Checkpoint|Iterator|Dataset|Reader|Record|Decode|Parse|PyFunc|Rpc|Send|Recv"
 )
-_GPU_WORDS = frozenset((b"dnn", b"blas"))
+_GPU_WORDS = frozenset((b"dnn", b"blas", b"nvidia", b"nvml"))
 _EXCLUSIVE = Probe(
     r"E\. (?:Process|Thread)|Exclusive_(?:Process|Thread)", "e. process", "e. thread", "exclusive_"
 )

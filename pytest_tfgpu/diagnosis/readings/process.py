@@ -48,6 +48,11 @@ _JAX = Probe(
 _PATH_ALONE = re.compile(
     r"(?:[\w.]{1,120}: )?(?:[A-Za-z]:)?(?:\.{0,2}[/\\][\w.@ ~+-]{1,100}){2,20}\s{0,4}(?:\n\s{0,8}\[\[|$)"
 )
+_KILLED = Probe(
+    r"^(?:[^\n:]{0,80}: line \d{1,6}: {1,8})?(?:\d{1,8} )?Killed(?: {2,40}[^\n]{1,400})?$",
+    "killed",
+    flags=re.MULTILINE,
+)
 _MANY = 500
 
 
@@ -158,6 +163,12 @@ def _path_alone(case: Case, _: str) -> Reading | None:
     return Reading() if found and "alloc" not in case.lower else NO
 
 
+def _killed(case: Case, _: str) -> Reading | None:
+    """Whether the shell reports that the process was killed: nothing but the system, or a person, does that."""
+    quote = _KILLED.quote(case)
+    return Reading("The process was ended from outside.", quote) if quote else NO
+
+
 def _text(case: Case, argument: str) -> Reading | None:
     """Whether the text of the argument stands in the message or the log, as it is written."""
     return Reading() if argument in case.raw else NO
@@ -182,5 +193,6 @@ READINGS: dict[str, Function] = {
     "variable": _variable,
     "message": _has_exception,
     "path-alone": _path_alone,
+    "killed": _killed,
     "text": _text,
 }

@@ -25,16 +25,16 @@ CAUSE = Cause(
         Signature("root", needs=("windows-without-cuda", "no-gpu-listed"), weight=0.88),
         Signature("root", needs=("windows-without-cuda", "pinned-by-program"), weight=0.85),
         Signature("root", needs=("platform:macos", "pinned-by-program", "no-gpu-listed"), weight=0.7),
-        Signature("root", ("is_built_with_cuda{}False", "Not built with GPU enabled"), needs=("gpu-wanted",)),
-        Signature("root", ("install GPU version of TF",), needs=("no-gpu-listed",), weight=0.82),
         Signature(
-            "follows", ("only {supports|support} {|the }NHWC",), needs=("operation-on-cpu",), weight=0.35
+            "root", ("is_built_with_cuda{~}False", "Not built with GPU enabled"), needs=("gpu-wanted",)
         ),
+        Signature("root", ("install GPU version of TF",), needs=("no-gpu-listed",), weight=0.82),
+        Signature("follows", texts.LAYOUT, needs=("operation-on-cpu",), weight=0.35),
         Signature("follows", needs=("no-gpu-listed", "no-kernels"), weight=0.5),
         Signature("follows", texts.PINNED, needs=("no-gpu-listed",), weight=0.45),
         Signature("confirms", needs=("cpu-build",), weight=0.75),
         Signature("confirms", needs=("windows-without-cuda",), weight=0.5),
-        Signature("follows", ("GPU device not found", "No GPU found"), weight=0.4),
+        Signature("follows", texts.NO_GPU, weight=0.4),
         Signature("follows", needs=("no-gpu-listed",), unless=("gpu-listed", "message"), weight=0.45),
         Signature("excludes", needs=("cuda-build",), weight=0.9),
         Signature("excludes", needs=("gpu-listed",), weight=0.9),

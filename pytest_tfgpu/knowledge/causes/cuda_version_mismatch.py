@@ -19,9 +19,7 @@ CAUSE = Cause(
             "root", ("version `libcu{w}' not found", "version libcu{w} not defined in file"), weight=0.85
         ),
         Signature("root", ("undefined symbol", "symbol not found"), also=("nvidia", "libcu{w}"), weight=0.8),
-        Signature(
-            "follows", ("XLA requires ptxas version", "has a bug that we think can affect XLA"), weight=0.5
-        ),
+        Signature("follows", texts.PTXAS_REFUSED, weight=0.5),
         Signature("root", ("nvlink exited with non-zero error code",), weight=0.75),
         Signature(
             "root", ("CUDA version mismatch", "cudaErrorSymbolNotFound", "cudaErrorCallRequiresNewerDriver")

@@ -43,6 +43,7 @@ CAUSE = Cause(
         Signature("follows", texts.CUDNN_HANDLE, weight=0.2),
         Signature("confirms", needs=("library-missing:libcudnn",), weight=0.8),
         Signature("excludes", needs=("cudnn-unfit",), weight=0.6),
+        Signature("excludes", ("undefined symbol", "not defined in file"), weight=0.7),
         Signature("excludes", needs=("library-found:libcudnn",), weight=0.7),
     ),
     notes=("library-missing:libcudnn",),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_tfgpu.knowledge import texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -16,6 +17,7 @@ CAUSE = Cause(
                 "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
                 "unsupported display driver / cuda driver combination",
                 "Driver/library version mismatch",
+                "API mismatch: the client has the version",
                 "RM has detected an NVML/RM version mismatch",
             ),
             weight=0.92,
@@ -25,14 +27,14 @@ CAUSE = Cause(
         ),
         Signature(
             "follows",
-            ("COMPAT_NOT_SUPPORTED_ON_DEVICE", "forward compatibility was attempted on non supported HW"),
+            texts.FORWARD_COMPATIBILITY,
             weight=0.55,
         ),
-        Signature("follows", ("CUDA_ERROR_STUB_LIBRARY", "CUDA driver is a stub library"), weight=0.35),
+        Signature("follows", texts.STUB, weight=0.35),
         Signature("confirms", needs=("driver-halves-differ",), weight=0.75),
         Signature(
             "root",
-            ("CUDA_ERROR_STUB_LIBRARY", "CUDA driver is a stub library", "UNKNOWN ERROR (34)"),
+            (*texts.STUB, "UNKNOWN ERROR (34)"),
             needs=("kernel-driver-runs",),
             weight=0.88,
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_tfgpu.knowledge import texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -13,8 +14,7 @@ CAUSE = Cause(
             "root",
             (
                 "cuInit: {UNKNOWN ERROR (303)|UNKNOWN ERROR (-1)|UNKNOWN ERROR (34)|UNKNOWN ERROR (100)}",
-                "CUDA_ERROR_STUB_LIBRARY",
-                "CUDA driver is a stub library",
+                *texts.STUB,
                 "Could not {load dynamic|dlopen} library {'|}{libcuda.so|nvcuda.dll}",
                 "was unable to find libcuda.so DSO",
                 "CUDA_ERROR_SHARED_OBJECT_INIT_FAILED",
@@ -26,7 +26,11 @@ CAUSE = Cause(
         ),
         Signature(
             "root",
-            ("could not select device driver", "nvidia-container-cli: initialization error"),
+            (
+                "could not select device driver",
+                "nvidia-container-cli: initialization error",
+                "could not load NVML library: libnvidia-ml",
+            ),
             weight=0.75,
         ),
         Signature("root", ("Found no NVIDIA driver on your system",), weight=0.85),
@@ -58,7 +62,7 @@ CAUSE = Cause(
         Signature("follows", ("CUDA Version: ERR!",), weight=0.5),
         Signature(
             "excludes",
-            ("CUDA_ERROR_STUB_LIBRARY", "UNKNOWN ERROR (34)"),
+            (*texts.STUB, "UNKNOWN ERROR (34)"),
             needs=("kernel-driver-runs",),
             weight=0.5,
         ),

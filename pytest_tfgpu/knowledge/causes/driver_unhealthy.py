@@ -20,6 +20,7 @@ CAUSE = Cause(
                 "CUDA_ERROR_SYSTEM_NOT_READY",
                 "system not yet initialized",
                 "CUDA_ERROR_OPERATING_SYSTEM",
+                "RmInitAdapter failed",
                 "CUDA_ERROR_MPS_{CONNECTION_FAILED|SERVER_NOT_READY|RPC_FAILURE}",
             ),
             weight=0.75,

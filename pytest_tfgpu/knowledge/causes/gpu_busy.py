@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_tfgpu.knowledge import texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -39,11 +40,7 @@ CAUSE = Cause(
         Signature("follows", ("Failed to create session",), weight=0.3),
         Signature(
             "follows",
-            (
-                "cudaSetDevice() on GPU:{#} failed",
-                "implicit initialization on GPU:{#} failed",
-                "failed initializing StreamExecutor",
-            ),
+            texts.GPU_START,
             weight=0.3,
         ),
         Signature("excludes", needs=("virtual-gpu",), weight=0.4),

@@ -12,7 +12,7 @@ CAUSE = Cause(
         Signature(
             "root",
             (
-                "devices cannot be modified after being initialized",
+                "devices cannot be modified",
                 "must be set before GPUs have been initialized",
                 "cannot be {modified|changed} after {|the }{initialization|program startup|being initialized}",
                 "must be {configured|set} at program startup",

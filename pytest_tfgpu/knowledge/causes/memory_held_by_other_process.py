@@ -57,15 +57,11 @@ CAUSE = Cause(
         ),
         Signature("confirms", needs=("other-processes",), weight=0.7),
         Signature("confirms", needs=("gpu-memory-taken-at-start",), weight=0.5),
-        Signature("follows", ("CUDNN_STATUS_NOT_INITIALIZED", "CUBLAS_STATUS_NOT_INITIALIZED"), weight=0.38),
+        Signature("follows", texts.NOT_INITIALIZED, weight=0.38),
         Signature("follows", ("Failed to create session",), weight=0.5),
         Signature(
             "follows",
-            (
-                "cudaSetDevice() on GPU:{#} failed",
-                "implicit initialization on GPU:{#} failed",
-                "failed initializing StreamExecutor",
-            ),
+            texts.GPU_START,
             weight=0.32,
         ),
         Signature("excludes", needs=("host-allocator",)),

@@ -18,9 +18,7 @@ CAUSE = Cause(
         Signature("follows", texts.FFT_PLAN, weight=0.6),
         Signature("follows", ("CUFFT_ALLOC_FAILED", "CUSOLVER_STATUS_ALLOC_FAILED"), weight=0.55),
         Signature("follows", ("CUDA_ERROR_OUT_OF_MEMORY", "CUDNN_STATUS_ALLOC_FAILED"), weight=0.45),
-        Signature(
-            "follows", ("Failed to set cuDNN stream", "failed to alloc {#} bytes unified memory"), weight=0.5
-        ),
+        Signature("follows", (*texts.CUDNN_SETUP, "failed to alloc {#} bytes unified memory"), weight=0.5),
         Signature(
             "follows",
             ("Profiling failure on CUDNN engine", "cuSolverDN call failed with status =2"),
@@ -45,6 +43,7 @@ CAUSE = Cause(
             weight=0.65,
         ),
         Signature("follows", ("cudaErrorMemoryAllocation", "CUDA error: out of memory"), weight=0.5),
+        Signature("root", ("kIOGPUCommandBufferCallbackErrorOutOfMemory",), weight=0.85),
         Signature("excludes", needs=("host-allocator",)),
         Signature("excludes", needs=("other-framework",), weight=0.8),
         Signature("excludes", needs=("fault-printed",), weight=0.85),

@@ -35,6 +35,7 @@ CAUSE = Cause(
             status=("UNKNOWN",),
             weight=0.9,
         ),
+        Signature("root", ("`generator` yielded an element",), weight=0.88),
         Signature("excludes", ("CUDA_ERROR_", "CUDNN_STATUS_"), where="message"),
         Signature("excludes", ("Unable to allocate {#}",), weight=0.9),
         Signature("excludes", ("MemoryError",), weight=0.9),

@@ -28,7 +28,13 @@ CAUSE = Cause(
             "root", ("Could not {load dynamic|dlopen} library '{libamdhip64|librocblas|libMIOpen|libhip}{w}",)
         ),
         Signature(
-            "root", ("{libamdhip64|librocblas|libMIOpen|librccl|libhip}{w} cannot open shared object",)
+            "root",
+            (
+                "{libamdhip64|librocblas|libMIOpen|librccl|libhip}{w} cannot open shared object",
+                "{librocfft|librocrand|librocsolver|libroctracer|librocm}{w} cannot open shared object",
+                "{libmcwamp|libhc_am|libhsa-runtime64|libamd_comgr}{w} cannot open shared object",
+                "version `{hip|rocblas|miopen|roc}{w}' not found",
+            ),
         ),
         Signature("follows", ("ROCm", "rocm"), where="log", weight=0.3),
         Signature("excludes", ("ROCm MIOpen only supports",), weight=0.9),

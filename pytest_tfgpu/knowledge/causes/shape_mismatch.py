@@ -68,6 +68,13 @@ CAUSE = Cause(
             ),
             weight=0.7,
         ),
+        Signature(
+            "root",
+            texts.SHAPES,
+            where="message",
+            exceptions=("InvalidArgumentError", "ValueError"),
+            weight=0.6,
+        ),
         Signature("follows", ("cuDNN CTCLoss launch failure",), weight=0.4),
         Signature("root", ("not {|yet }supported on the batch dimension",), weight=0.7),
         Signature("follows", texts.NO_ALGORITHM, also=("[Op:Conv{w}]",), weight=0.4),

@@ -18,8 +18,14 @@ CAUSE = Cause(
         ),
         Signature("root", ("device kernel image is invalid", "CUDNN_STATUS_ARCH_MISMATCH"), weight=0.75),
         Signature("root", ("CUBLAS_STATUS_ARCH_MISMATCH", "CUDA_ERROR_INVALID_IMAGE"), weight=0.75),
+        Signature("root", texts.PTXAS_TOO_OLD, weight=0.85),
         Signature(
-            "root", ("is not defined for option 'gpu-name'", "Loaded PTX assembler is too old"), weight=0.85
+            "root",
+            (
+                "fatal : Unsupported {.target|gpu architecture} '{sm_|compute_}{w}",
+                "{'|}sm_{w}' is not a recognized processor",
+            ),
+            weight=0.85,
         ),
         Signature("root", ("requires compute capability '{}' but is of",), weight=0.8),
         Signature("root", ("invalid device function", "ptxas does not support CC"), weight=0.6),
