@@ -52,6 +52,18 @@ OOM = (
 OOM_LOG = ("ran out of memory trying to allocate {w}",)
 """The allocator's own line (log), also where it serves the host."""
 
+ALLOCATOR_DUMP = ("Chunks of size {#} totalling", "Sum Total of in-use chunks:", "InUse: {#}{~}MaxInUse:")
+"""The allocator's table of what it holds (log), which it prints only when an allocation failed."""
+
+REFUSED_BY_NUMBER = (
+    "CUFFT_SUCCESS (2 vs. 0)",
+    "CUBLAS_STATUS_SUCCESS (3 vs. 0)",
+    "CUDNN_STATUS_SUCCESS (2 vs. 0)",
+    "CUSOLVER_STATUS_SUCCESS (2 vs. 0)",
+    "{cudaSuccess|CUDA_SUCCESS} (2 vs. 0)",
+)
+"""A CUDA library was refused memory, said by the number of its status in a failed check."""
+
 COPY_FAILED = ("Dst tensor is not initialized",)
 """A copy to the GPU found no memory; 2.6 on with "Failed copying input tensor" before it."""
 
@@ -83,6 +95,7 @@ FAULT = (
     "an illegal instruction was encountered",
     "the launch timed out and was terminated",
     "CUDA_ERROR_ASSERT",
+    "{cudaSuccess|CUDA_SUCCESS} ({77|74|700|715|716|718|719} vs. 0)",
 )
 """Codes 700, 702, 710, 714 to 719: the CUDA context is dead from here on."""
 

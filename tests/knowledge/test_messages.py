@@ -110,6 +110,34 @@ RAISED = [
     ),
 ]
 
+ELSEWHERE = [
+    ("", "[9112.1] Out of memory: Killed process 812 (python) total-vm:61200kB", "host-out-of-memory"),
+    ("", "OpenBLAS blas_thread_init: pthread_create failed for thread 7 of 64", "too-many-threads"),
+    ("RuntimeError", "can't start new thread", "too-many-threads"),
+    ("ImportError", "librocfft.so.0: cannot open shared object file: No such file", "rocm-stack-mismatch"),
+    ("", "NVRM: API mismatch: the client has the version 470.57, but", "driver-library-mismatch"),
+    ("", "ptxas fatal   : Unsupported .target 'sm_120'", "unsupported-compute-capability"),
+    ("", "Check failed: cufftPlan1d(&p, 8) == CUFFT_SUCCESS (2 vs. 0)", "out-of-memory"),
+    ("", "Check failed: cudaMemcpy(a, b, 8) == cudaSuccess (700 vs. 0)", "gpu-fault"),
+    (
+        "TypeError",
+        "Input 'a' of 'X' Op has type half that does not match expected type of float32.",
+        "dtype-mismatch",
+    ),
+    ("InvalidArgumentError", "filter must be 4-dimensional: [3,3] [Op:Conv2D]", "shape-mismatch"),
+    (
+        "ValueError",
+        "Unrecognized keyword arguments: ['ragged'] while deserializing",
+        "python-package-conflict",
+    ),
+    (
+        "InvalidArgumentError",
+        "ValueError: `generator` yielded an element of shape (3,) where an element of shape (2,) was expected.",
+        "python-exception-in-function",
+    ),
+    ("InternalError", "CUDA_ERROR_TOO_MANY_PEERS: peer mapping resources exhausted", "collective-failure"),
+]
+
 TOGETHER = [
     (
         "No DNN in stream executor.",
@@ -156,6 +184,12 @@ def test_a_line_printed_at_the_start_names_its_cause(line: str, cause: str) -> N
 def test_an_exception_names_its_cause(exception: str, message: str, cause: str) -> None:
     """An exception's class and text alone tell the cause, where they can."""
     assert first(exception, message, **T4) == cause
+
+
+@pytest.mark.parametrize(("exception", "message", "cause"), ELSEWHERE)
+def test_what_others_print_names_its_cause(exception: str, message: str, cause: str) -> None:
+    """The system, the driver, Python packages and checks by number say in their own words why it failed."""
+    assert first(exception, message) == cause
 
 
 @pytest.mark.parametrize(("message", "log", "cause"), TOGETHER)

@@ -184,6 +184,21 @@ class TestSilence:
         assert cause_of(message, log, exception="InvalidArgumentError") == "shape-mismatch"
         assert known("InvalidArgumentError", message, log).alternatives == ()
 
+    def test_what_a_fair_reader_would_not_consider_is_not_listed(self) -> None:
+        """Where the cause shows, another one that only shares a turn of phrase with it isn't an alternative."""
+        message = "Cast string to float is not supported [Op:Cast]"
+        assert known("UnimplementedError", message).alternatives == ()
+        oom = (
+            "OOM when allocating tensor with shape[8] and type float on /device:GPU:0 by allocator GPU_0_bfc"
+        )
+        assert "memory-leak" not in known("ResourceExhaustedError", oom).alternatives
+
+    def test_a_text_in_the_exception_counts_for_a_signature_that_also_asks_the_log(self) -> None:
+        """A sign of which one half stands in the exception isn't one of the log alone."""
+        line = '  File "keras/engine/saving.py", line 1183, in load_weights_from_hdf5_group'
+        error = "'str' object has no attribute 'decode'"
+        assert cause_of(error, line, exception="AttributeError") == "python-package-conflict"
+
     def test_an_error_that_was_handled_before_is_not_this_one(self) -> None:
         """What an earlier operation printed, and the program survived, stands back behind the exception."""
         log = "W op_kernel.cc:1] failed at gather_op.cc:1 : INVALID_ARGUMENT: indices[0] = 7 is not in [0, 1)"

@@ -126,6 +126,11 @@ HOLD = [
     ("platform:wsl/linux", "", [], {"platform": "wsl"}),
     ("memory-shared-with-host", "", [], {"platform": "jetson"}),
     ("fault-printed", "", ["CUDA_ERROR_ILLEGAL_ADDRESS"], {}),
+    ("killed", "Killed", [], {}),
+    ("killed", "", ["/usr/bin/entry.sh: line 7:   812 Killed                  python train.py"], {}),
+    ("chunks-pile-up", "", ["I bfc_allocator.cc:696] 2492 Chunks of size 802816 totalling 1.86GiB"], {}),
+    ("no-gpu-listed", "", ["GPU is NOT AVAILABLE"], {}),
+    ("no-gpu-listed", "", [">>> tf.config.list_physical_devices('GPU')", "[]"], {}),
 ]
 
 FAIL = [
@@ -152,6 +157,11 @@ FAIL = [
     ("kernels-lack-type", "attrs: [T=DT_HALF]\n  device='GPU'; T in [DT_HALF]", [], {}),
     ("other-framework", "a test of the torch and the jacket", [], {}),
     ("many-graphs", "x\n\t [[Node: conv_2 = Conv2D[T=DT_FLOAT](x, loss/mul/_8119)]]", [], {}),
+    ("killed", "Killed by the user's own hand", [], {}),
+    ("killed", "", ["The process was Killed"], {}),
+    ("chunks-pile-up", "", ["I bfc_allocator.cc:696] 4000 Chunks of size 256 totalling 1000.0KiB"], {}),
+    ("gpu-memory-low", "", [], {"gpus": (Gpu(0, memory_total_mib=10**400, memory_free_mib=0),)}),
+    ("no-gpu-listed", "", [">>> tf.config.list_physical_devices('GPU')", "[PhysicalDevice(name='x')]"], {}),
     ("unknown-name", "", [], {}),
 ]
 

@@ -20,6 +20,8 @@ _REFUSED = Probe(
     "allocation failed",
     "out_of_memory",
 )
+_CHUNKS = Probe(r"\b(\d{1,7}) Chunks of size (\d{1,15}) totalling", "chunks of size")
+_PILE = 1000
 _ALLOCATION = Probe(
     r"OOM when|out of memory|[Uu]nable to allocate|MemoryError|failed to alloc",
     "oom",
@@ -155,6 +157,17 @@ def _full(case: Case, _: str) -> Reading | None:
     return Reading(sentence + asked, printed.IN_USE.quote(case) or printed.SUM_IN_USE.quote(case))
 
 
+def _chunks_pile_up(case: Case, _: str) -> Reading | None:
+    """Whether the allocator holds very many chunks of one size: something is kept in each step."""
+    for found in _CHUNKS.finditer(case):
+        count, each = int(found[1]), int(found[2])
+        if count >= _PILE and each >= MIB // 16:
+            return Reading(
+                f"{count} chunks of {human(each)} each were in use.", case.quote_raw(found.start())
+            )
+    return NO
+
+
 def _too_big(case: Case, _: str) -> Reading | None:
     """Whether one tensor alone is larger than the memory."""
     memory = figures(case)
@@ -213,6 +226,7 @@ READINGS: dict[str, Function] = {
     "gpu-allocator": _gpu,
     "memory-in-pieces": _fragmented,
     "allocator-full": _full,
+    "chunks-pile-up": _chunks_pile_up,
     "request-beyond-limit": _too_big,
     "tensor-size": _tensor,
     "whole-array": _whole_array,

@@ -35,7 +35,7 @@ _SMI_PROCESS = Probe(
     "mib |",
 )
 _TORCH = Probe(
-    r"\btorch\.|PyTorch|cuda\.OutOfMemoryError|CUDA out of memory\. Tried", "torch", "cuda out of memory"
+    r"\btorch[._]|PyTorch|cuda\.OutOfMemoryError|CUDA out of memory\. Tried", "torch", "cuda out of memory"
 )
 _JAX = Probe(
     r"\bjax\b|jaxlib|XlaRuntimeError|external/org_tensorflow|\bPJRT|xla_bridge",

@@ -48,6 +48,12 @@ CAUSE = Cause(
             weight=0.6,
         ),
         Signature("follows", ("failed call to cuInit",), needs=("gpu-wanted",), weight=0.3),
+        Signature(
+            "follows",
+            ("CUDA_ERROR_UNKNOWN", "cudaErrorUnknown"),
+            unless=("computing-operation",),
+            weight=0.35,
+        ),
         Signature("follows", ("could not retrieve CUDA device count",), weight=0.4),
         Signature("confirms", needs=("driver-halves-agree",), weight=0.5),
         Signature("root", ("Failed to initialize NVML: Unknown Error",), weight=0.6),

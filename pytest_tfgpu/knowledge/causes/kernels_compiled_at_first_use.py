@@ -17,6 +17,13 @@ CAUSE = Cause(
         Signature("root", _SLOW, unless=("message",), weight=0.75),
         Signature("root", _SLOW, also=("{Timeout|timed out|timeout|DeadlineExceeded}",), weight=0.8),
         Signature("follows", ("could take 30 minutes or longer",), unless=("message",), weight=0.6),
+        Signature(
+            "follows",
+            ("Found device {#} with properties", "Adding visible gpu device{|s}"),
+            needs=("gpu-newer-than-cuda",),
+            unless=("message",),
+            weight=0.5,
+        ),
         Signature("excludes", ("CUDA_ERROR_{INVALID_PTX|INVALID_HANDLE|NO_BINARY_FOR_GPU}",)),
         Signature("excludes", ("no kernel image is available",)),
     ),

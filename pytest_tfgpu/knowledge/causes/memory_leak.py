@@ -18,6 +18,8 @@ CAUSE = Cause(
         ),
         Signature("follows", texts.OOM, needs=("small-request",), unless=("host-allocator",), weight=0.5),
         Signature("follows", texts.OOM, weight=0.21),
+        Signature("follows", texts.ALLOCATOR_DUMP, where="log", needs=("chunks-pile-up",), weight=0.6),
+        Signature("confirms", needs=("chunks-pile-up",), weight=0.3),
         Signature("confirms", needs=("many-graphs",), weight=0.4),
         Signature("excludes", needs=("host-allocator",)),
         Signature("excludes", needs=("request-beyond-limit",)),
@@ -26,7 +28,7 @@ CAUSE = Cause(
         Signature("excludes", needs=("gpu-memory-taken-at-start",), weight=0.5),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
     ),
-    notes=("many-graphs", "memory-ran-out-earlier", "tensor-size"),
+    notes=("many-graphs", "memory-ran-out-earlier", "chunks-pile-up", "tensor-size"),
     help=(
         Help("Free models between tests: del the model, tf.keras.backend.clear_session(), gc.collect()."),
         Help(

@@ -10,7 +10,8 @@ CAUSE = Cause(
     summary="NumPy or plain Python code was called on a symbolic tensor, which has no value yet.",
     signatures=(
         Signature("root", ("Cannot convert a symbolic {|tf.}Tensor ({}) to a numpy array",), weight=0.85),
-        Signature("root", ("pass a Tensor to a NumPy call",), weight=0.85),
+        Signature("root", ("pass a {Tensor|symbolic value} to a NumPy call",), weight=0.85),
+        Signature("root", ("Cannot convert a symbolic Keras input/output to a numpy array",), weight=0.85),
         Signature(
             "root", ("KerasTensor {cannot|can't} be used as input to a TensorFlow function",), weight=0.85
         ),

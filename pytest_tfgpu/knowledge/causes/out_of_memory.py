@@ -13,6 +13,8 @@ CAUSE = Cause(
         Signature("root", texts.OOM, unless=("host-allocator",), weight=0.75),
         Signature("root", texts.OOM_LOG, needs=("gpu-allocator",), weight=0.7),
         Signature("root", texts.COPY_FAILED, weight=0.75),
+        Signature("follows", texts.ALLOCATOR_DUMP, where="log", unless=("host-allocator",), weight=0.5),
+        Signature("root", texts.REFUSED_BY_NUMBER, weight=0.6),
         Signature("root", ("CUDNN failed to allocate the scratch space",), weight=0.7),
         Signature("follows", texts.NO_ALGORITHM, weight=0.55),
         Signature("follows", texts.FFT_PLAN, weight=0.6),

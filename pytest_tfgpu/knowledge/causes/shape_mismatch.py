@@ -56,6 +56,7 @@ CAUSE = Cause(
                 "Assign requires shapes of both tensors to match",
                 "Negative dimension size caused by",
                 "Inner dimensions must match",
+                "Depth of {input|output|filter} ({#}) is not a multiple of",
                 "Input {} of layer {} is incompatible",
             ),
             weight=0.82,
