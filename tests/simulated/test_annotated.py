@@ -82,6 +82,24 @@ def test_context_without_memory(simulated_gpu: Describe) -> None:
 # ---------------------------------------------------------------------------------------- driver, kernels, cuDNN
 
 
+CONTEXT = {
+    2: "memory-held-by-other-process",
+    46: "gpu-busy",
+    214: "gpu-hardware-error",
+    304: "driver-unhealthy",
+    999: "driver-unhealthy",
+}
+
+
+@pytest.mark.parametrize("skip", [0, 1], ids=["the runtime's", "TensorFlow's"])
+@pytest.mark.parametrize(("code", "cause"), CONTEXT.items())
+def test_context_that_cannot_be_made(simulated_gpu: Describe, code: int, cause: str, skip: int) -> None:
+    """The first use of a GPU whose context can't be made fails of what the driver says, in either of two wordings."""
+    found = diagnosis(run(simulated_gpu().failing("cuDevicePrimaryCtxRetain", code, skip=skip), ADD))
+    assert cause in (found["cause"], *found["alternatives"])
+    assert found["cause"] == cause or found["confidence"] == "possible"
+
+
 def test_busy_gpu(simulated_gpu: Describe) -> None:
     """A GPU in exclusive mode that is taken is confirmed by its compute mode."""
     found = diagnosis(run(simulated_gpu(exclusive=True).holding("1 GiB"), ADD))
@@ -132,6 +150,35 @@ def test_unknown_error_of_a_convolution(simulated_gpu: Describe) -> None:
     assert found["confidence"] in ("possible", "likely")
 
 
+HANDLES = {
+    "cudnn": ("cudnnCreate", 1 if OLD else 1001, CONV, "Could not create cudnn handle"),
+    "cublas": ("cublasCreate_v2", 1, MATMUL, "failed to create cublas handle"),
+    "cublas under a convolution": ("cublasCreate_v2", 1, CONV, "failed to create cublas handle"),
+}
+
+
+@pytest.mark.parametrize("row", HANDLES)
+def test_handle_that_cannot_be_made(simulated_gpu: Describe, row: str) -> None:
+    """A library's handle that can't be made is put down to memory first, and the log's line is quoted."""
+    function, code, body, line = HANDLES[row]
+    result = run(simulated_gpu().failing(function, code), body)
+    if OLD and row == "cublas under a convolution":
+        assert result.exit_status == 0, "2.16 convolves without cuBLAS"
+        return
+    found = diagnosis(result)
+    assert (found["cause"], found["confidence"]) in [
+        ("memory-preallocated", c) for c in ("likely", "possible")
+    ]
+    assert any(line in quoted["text"] for quoted in found["evidence"])
+
+
+@pytest.mark.parametrize("code", [700, 716, 719])
+def test_fault(simulated_gpu: Describe, code: int) -> None:
+    """A kernel that faults is a GPU fault, whichever of the three codes it has."""
+    found = diagnosis(run(simulated_gpu().failing("cuLaunchKernel", code, count=1), ADD))
+    assert (found["cause"], found["category"]) == ("gpu-fault", "hardware")
+
+
 def test_fault_and_what_follows(simulated_gpu: Describe) -> None:
     """The first test that meets a fault has it; what fails after it in the process only follows, and aborts 2.16."""
     result = run(simulated_gpu().failing("cuLaunchKernel", 700, count=1), ADD, "tf.constant([2.0]) * 2.0")
@@ -163,20 +210,71 @@ def test_lost_gpu_for_the_driver(simulated_gpu: Describe) -> None:
 # ------------------------------------------------------------------------------------------ what the code asks for
 
 
+IMAGE = "image = tf.ones((1, 4, 4, 3))\ntf.config.experimental.enable_op_determinism()\n"
+GPU = "tf.constant([1.0])\ngpu = tf.config.list_physical_devices('GPU')[0]\n"
+HARD = "tf.config.set_soft_device_placement(False)\n"
 CODE = {
-    "determinism-unsupported": "tf.config.experimental.enable_op_determinism()\n"
-    "tf.raw_ops.DenseBincount(input=[1, 2], size=4, weights=[], binary_output=False)",
-    "gpu-configured-too-late": "tf.constant([1.0])\n"
-    "tf.config.experimental.set_memory_growth(tf.config.list_physical_devices('GPU')[0], True)",
-    "invalid-device": "tf.config.set_soft_device_placement(False)\n"
-    "with tf.device('/GPU:0'):\n    tf.strings.length(tf.constant(['a']))",
+    "determinism: bincount": (
+        "determinism-unsupported",
+        IMAGE + "tf.raw_ops.DenseBincount(input=[1, 2], size=4, weights=[], binary_output=False)",
+    ),
+    "determinism: sparse matmul": (
+        "determinism-unsupported",
+        IMAGE + "tf.raw_ops.SparseTensorDenseMatMul(\n"
+        "    a_indices=[[0, 0]], a_values=[1.0], a_shape=[2, 2], b=tf.ones((2, 1)))",
+    ),
+    "determinism: contrast": (
+        "determinism-unsupported",
+        IMAGE + "tf.raw_ops.AdjustContrastv2(images=image, contrast_factor=2.0)",
+    ),
+    "determinism: fake quantisation": (
+        "determinism-unsupported",
+        IMAGE + "tf.quantization.fake_quant_with_min_max_vars_gradient(image, image, 0.0, 1.0)",
+    ),
+    "determinism: max pooling": (
+        "determinism-unsupported",
+        IMAGE + "tf.raw_ops.MaxPoolGradWithArgmax(\n"
+        "    input=image, grad=tf.ones((1, 2, 2, 3)), argmax=tf.zeros((1, 2, 2, 3), tf.int64),\n"
+        "    ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding='VALID')",
+    ),
+    "growth too late": (
+        "gpu-configured-too-late",
+        GPU + "tf.config.experimental.set_memory_growth(gpu, True)",
+    ),
+    "limit too late": (
+        "gpu-configured-too-late",
+        GPU + "tf.config.set_logical_device_configuration(\n"
+        "    gpu, [tf.config.LogicalDeviceConfiguration(100)])",
+    ),
+    "hidden too late": ("gpu-configured-too-late", GPU + "tf.config.set_visible_devices([], 'GPU')"),
+    "operation without a kernel": (
+        "invalid-device",
+        HARD + "with tf.device('/GPU:0'):\n    tf.strings.length(tf.constant(['a']))",
+    ),
+    "operation without a kernel, in a graph": (
+        "op-unsupported-on-device",
+        HARD + "@tf.function(autograph=False)\ndef length():\n    with tf.device('/GPU:0'):\n"
+        "        return tf.strings.length(tf.constant(['a']))\nlength()",
+    ),
+    "GPU that doesn't exist": (
+        "invalid-device",
+        HARD + "with tf.device('/GPU:7'):\n    tf.constant(1.0) + 1.0",
+    ),
 }
 
 
-@pytest.mark.parametrize(("cause", "body"), CODE.items(), ids=CODE)
-def test_code(simulated_gpu: Describe, cause: str, body: str) -> None:
+@pytest.mark.parametrize("row", CODE)
+def test_code(simulated_gpu: Describe, row: str) -> None:
     """A GPU that works, and code that asks for what it can't do."""
+    cause, body = CODE[row]
     assert diagnosis(run(simulated_gpu(), body))["cause"] == cause
+
+
+def test_index_out_of_range(simulated_gpu: Describe) -> None:
+    """A gather outside of its range gives zeros without an error: a test that passes, and nothing to explain."""
+    body = "assert tf.gather(tf.constant([5.0, 6.0]), [1, 7]).numpy().tolist() == [6.0, 0.0]"
+    result = run(simulated_gpu(), body)
+    assert (result.exit_status, result.report["diagnoses"]) == (0, [])
 
 
 @pytest.mark.parametrize(("part", "expression"), [("ptxas", "a + 1.0"), ("libdevice", "tf.exp(a)")])

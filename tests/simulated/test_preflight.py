@@ -286,13 +286,21 @@ def test_newer_cudnn_of_the_same_major(simulated_gpu: Describe) -> None:
 
 @pytest.mark.parametrize(
     ("capability", "cause"),
-    [("3.5", "unsupported-compute-capability"), ("12.0", "kernels-compiled-at-first-use")],
+    [
+        ("3.5", "unsupported-compute-capability"),
+        ("5.0", None if OLD else "unsupported-compute-capability"),
+        ("10.0", "kernels-compiled-at-first-use"),
+        ("12.0", "kernels-compiled-at-first-use"),
+    ],
 )
-def test_gpu_without_kernels_in_the_build(simulated_gpu: Describe, capability: str, cause: str) -> None:
-    """A GPU without binaries in the build is told, and passes where its kernels can be compiled."""
+def test_gpu_without_kernels_in_the_build(
+    simulated_gpu: Describe, capability: str, cause: str | None
+) -> None:
+    """A GPU without binaries in the build, as 5.0 has in 2.16, is told, and passes where kernels can be compiled."""
     result = run(simulated_gpu(compute_capability=capability))
     assert result.exit_status == 0, result.text
-    assert [finding["cause"] for finding in result.report["preflight"]["findings"]] == [cause]
+    found = [finding["cause"] for finding in result.report["preflight"]["findings"]]
+    assert found == ([] if cause is None else [cause])
 
 
 def test_memory_held_by_another_process(simulated_gpu: Describe) -> None:
@@ -342,6 +350,15 @@ def test_abort(simulated_gpu: Describe) -> None:
     assert outcomes(result.report["preflight"]["gpus"][0])["matmul"] == "passed"
     assert "SIGABRT" in failed["message"]
     assert "SIGABRT" in result.stdout
+
+
+def test_abort_at_an_event(simulated_gpu: Describe) -> None:
+    """When the query of an event fails TensorFlow aborts; only 2.16 gives the code that makes a fault likely."""
+    result = run(simulated_gpu().failing("cuEventQuery", 700))
+    assert result.exit_status == UNUSABLE
+    failed = first_failure(result)
+    assert (failed["name"], failed["outcome"], failed["cause"]) == ("device", "crashed", "gpu-fault")
+    assert failed["diagnosis"]["confidence"] == ("likely" if OLD else "possible")
 
 
 def test_hang(simulated_gpu: Describe) -> None:
