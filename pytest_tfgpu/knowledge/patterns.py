@@ -146,7 +146,7 @@ def find_all(templates: Iterable[str], text: Text) -> Iterator[tuple[int, int]]:
 
 
 def find(templates: tuple[str, ...], text: Text) -> tuple[int, int] | None:
-    """Return start and end of the first place in `text` where the first of the templates that are in it fits, or None."""
+    """Return start and end of the first place where the first of the templates that are in `text` fits, or None."""
     wanted, positions = keys(templates), _positions(templates)
     hits = text.words & wanted if wanted else positions
     for position in sorted({position for word in hits for position in positions[word]}):

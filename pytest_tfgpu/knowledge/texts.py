@@ -95,9 +95,13 @@ FAULT = (
     "an illegal instruction was encountered",
     "the launch timed out and was terminated",
     "CUDA_ERROR_ASSERT",
-    "{cudaSuccess|CUDA_SUCCESS} ({77|74|700|715|716|718|719} vs. 0)",
+    "{cudaSuccess|CUDA_SUCCESS} ({4|6|74|77|700|702|715|716|718|719} vs. 0)",
+    "kIOGPUCommandBufferCallbackError{Hang|Timeout|PageFault}",
+    "Caused GPU {Timeout|Hang|Address Fault} Error",
+    "DXGI_ERROR_DEVICE_{REMOVED|HUNG|RESET}",
 )
-"""Codes 700, 702, 710, 714 to 719: the CUDA context is dead from here on."""
+"""Codes 700, 702, 710, 714 to 719 (4, 6, 74, 77 before CUDA 10.1), and the like of Metal and DirectML: the context is
+dead from here on."""
 
 PINNED = (
     "explicit device specification",

@@ -75,17 +75,8 @@ IDS = (
 
 WITHOUT_EXAMPLE = {
     "compute-cache-unusable",
-    "conv-algorithm-unavailable",
-    "cpu-only-build",
     "driver-defect",
-    "earlier-gpu-fault",
-    "kernels-compiled-at-first-use",
     "memory-fragmentation",
-    "memory-leak",
-    "request-refused",
-    "rocm-stack-mismatch",
-    "tensorflow-defect",
-    "vgpu-unlicensed",
 }
 """Causes for which no example with a public source was found yet. May only shrink."""
 

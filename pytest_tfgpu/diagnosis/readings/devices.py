@@ -42,7 +42,8 @@ _LOG_HIDDEN = Probe(
     flags=re.IGNORECASE,
 )
 _PINNED = Probe(
-    r"explicit device specification|explicitly assigned to|satisfy device specification|find any devices for spec|unknown device\.",
+    r"explicit device specification|explicitly assigned to|satisfy device specification|"
+    r"find any devices for spec|unknown device\.",
     "specification",
     "explicitly assigned",
     "devices for spec",

@@ -28,6 +28,7 @@ CAUSE = Cause(
                 "peer mapping resources exhausted",
                 "current incarnation doesn't match with one in the group",
                 "Barrier timed out",
+                "is joining a group with {size|type}",
             ),
             weight=0.85,
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_tfgpu.knowledge import texts
-from pytest_tfgpu.knowledge.schema import Cause, Help, LookAlike, Signature
+from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
     id="conv-algorithm-unavailable",
@@ -38,6 +38,13 @@ CAUSE = Cause(
         Help("Try a smaller batch: cuDNN takes no batch of 65536 or more.", sure=False),
         Help("Try float32, or the other layout.", sure=False),
         Help("Check that memory was free: without work space the same text comes.", sure=False),
+    ),
+    examples=(
+        Example(
+            source="https://github.com/tensorflow/tensorflow/issues/9576",
+            exception="NotFoundError",
+            message="No algorithm without scratch worked!",
+        ),
     ),
     lookalikes=(
         LookAlike(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_tfgpu.knowledge import texts
-from pytest_tfgpu.knowledge.schema import Cause, Help, LookAlike, Signature
+from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
     id="cpu-only-build",
@@ -60,6 +60,13 @@ CAUSE = Cause(
         Help("On a Mac the GPU comes with the package tensorflow-metal.", needs=("platform:macos",)),
         Help(
             "Look whether another TensorFlow than the one you mean is imported: `tfgpu doctor`.", sure=False
+        ),
+    ),
+    examples=(
+        Example(
+            source="https://github.com/tensorflow/tensorflow/issues/60237",
+            log=("Tensor Flow Version: 2.12.0", "Keras Version: 2.12.0", "GPU is NOT AVAILABLE"),
+            facts={"tensorflow": "2.12.0", "platform": "windows"},
         ),
     ),
     lookalikes=(

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
-_NAMES = "{libcudart|libcublas|libcublasLt|libcufft|libcurand|libcusolver|libcusparse|libnvrtc|libnvJitLink|libcupti|libnccl}"
+_NAMES = (
+    "{libcudart|libcublas|libcublasLt|libcufft|libcurand|libcusolver|libcusparse|libnvrtc|libnvJitLink|"
+    "libcupti|libnccl}"
+)
 
 CAUSE = Cause(
     id="cuda-library-missing",

@@ -30,6 +30,7 @@ CAUSE = Cause(
                 "could not select device driver",
                 "nvidia-container-cli: initialization error",
                 "could not load NVML library: libnvidia-ml",
+                "{Unknown|unknown or invalid} runtime {|specified |name: }nvidia",
             ),
             weight=0.75,
         ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_tfgpu.knowledge import texts
-from pytest_tfgpu.knowledge.schema import Cause, Help, LookAlike, Signature
+from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 _ANY = (
     *texts.FAULT,
@@ -34,6 +34,14 @@ CAUSE = Cause(
         Signature(
             "root",
             (
+                "for causing prior/excessive GPU errors",
+                "kIOGPUCommandBufferCallbackError{SubmissionsIgnored|InnocentVictim}",
+            ),
+            weight=0.88,
+        ),
+        Signature(
+            "root",
+            (
                 *texts.CUDNN_HANDLE,
                 *texts.CUBLAS_HANDLE,
                 *texts.NO_CUDNN,
@@ -56,6 +64,16 @@ CAUSE = Cause(
     help=(
         Help("Look at the first GPU error of this process; this test may be fine."),
         Help("Run this test alone, or in a process of its own, to see its own verdict.", sure=False),
+    ),
+    examples=(
+        Example(
+            source="https://github.com/apple/tensorflow_macos/issues/202",
+            log=(
+                "Error: command buffer exited with error status.",
+                "The Metal Performance Shaders operations encoded on it may not have completed.",
+                "Ignored (for causing prior/excessive GPU errors) (IOAF code 4)",
+            ),
+        ),
     ),
     lookalikes=(
         LookAlike(

@@ -17,6 +17,7 @@ CAUSE = Cause(
                 "CUDA-capable device(s) is/are busy or unavailable",
                 "cudaErrorDevicesUnavailable",
                 "CUDA_ERROR_DEVICE_UNAVAILABLE",
+                "cudaSuccess (46 vs. 0)",
             ),
             weight=0.78,
         ),

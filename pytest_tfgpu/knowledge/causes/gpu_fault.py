@@ -13,6 +13,8 @@ CAUSE = Cause(
     signatures=(
         Signature("root", texts.FAULT, weight=0.86),
         Signature("root", ("Xid {~}{: 13,|: 31,|: 43,|: 45,}",), weight=0.85),
+        Signature("root", ("GetDeviceRemovedReason",), weight=0.65),
+        Signature("follows", ("Assertion `err == cudaSuccess' failed",), weight=0.4),
         Signature("follows", ("Unexpected Event status: {#}",), weight=0.6),
         Signature("follows", ("CUDNN_STATUS_EXECUTION_FAILED",), exceptions=("UnknownError",), weight=0.42),
         Signature(

@@ -15,7 +15,12 @@ CAUSE = Cause(
         Signature("root", texts.PINNED, needs=("hidden-by-variable",), weight=0.88),
         Signature(
             "root",
-            ("CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected", "cudaErrorNoDevice"),
+            (
+                "CUDA_ERROR_NO_DEVICE",
+                "no CUDA-capable device is detected",
+                "cudaErrorNoDevice",
+                "cudaSuccess ({38|100} vs. 0)",
+            ),
             needs=("gpu-wanted",),
             weight=0.78,
         ),

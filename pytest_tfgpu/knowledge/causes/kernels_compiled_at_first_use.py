@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge.schema import Cause, Help, LookAlike, Signature
+from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 _SLOW = (
     "not built with CUDA kernel binaries compatible with compute capability",
@@ -31,6 +31,18 @@ CAUSE = Cause(
         Help("Let the first run finish: the driver keeps what it compiled in ~/.nv/ComputeCache."),
         Help("Keep that folder between CI jobs, and raise CUDA_CACHE_MAXSIZE (4294967296).", sure=False),
         Help("Give the first test, or the preflight, a longer time limit.", sure=False),
+    ),
+    examples=(
+        Example(
+            source="https://github.com/tensorflow/tensorflow/issues/45635",
+            log=(
+                "2020-12-13 10:23:03.609505: I tensorflow/core/common_runtime/gpu/gpu_device.cc:1555] Found device 0 "
+                "with properties:",
+                "pciBusID: 0000:01:00.0 name: GeForce RTX 3060 Ti computeCapability: 8.6",
+                "2020-12-13 10:23:03.621055: I tensorflow/stream_executor/platform/default/dso_loader.cc:44] "
+                "Successfully opened dynamic library cudart64_101.dll",
+            ),
+        ),
     ),
     lookalikes=(
         LookAlike(

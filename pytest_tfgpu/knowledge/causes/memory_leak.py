@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_tfgpu.knowledge import texts
-from pytest_tfgpu.knowledge.schema import Cause, Help, LookAlike, Signature
+from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
     id="memory-leak",
@@ -36,6 +36,16 @@ CAUSE = Cause(
             sure=False,
         ),
         Help("Make functions once: a tf.function that is made anew in each test is traced anew.", sure=False),
+    ),
+    examples=(
+        Example(
+            source="https://github.com/tensorflow/tensorflow/issues/9627",
+            log=(
+                "I tensorflow/core/common_runtime/bfc_allocator.cc:696] 2492 Chunks of size 802816 totalling 1.86GiB",
+                "I tensorflow/core/common_runtime/bfc_allocator.cc:696] 2492 Chunks of size 3211264 totalling 7.45GiB",
+                "I tensorflow/core/common_runtime/bfc_allocator.cc:700] Sum Total of in-use chunks: 9.86GiB",
+            ),
+        ),
     ),
     lookalikes=(
         LookAlike(

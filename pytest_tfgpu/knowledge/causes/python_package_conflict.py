@@ -43,6 +43,7 @@ CAUSE = Cause(
             (
                 "cannot import name '{w}' from {|partially initialized module "
                 "}'{tensorflow|keras|numpy|google|tf_keras}{w}",
+                "cannot import name '{w}' from '{tensorflow|keras|numpy|tf_keras}'",
             ),
             weight=0.8,
         ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge.schema import Cause, Help, LookAlike, Signature
+from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
     id="request-refused",
@@ -42,6 +42,12 @@ CAUSE = Cause(
             "Look at the service's quota, at the connection, or at the peer's own log: this process only waited."
         ),
         Help("Keep calls of remote services out of tests, or mark them.", sure=False),
+    ),
+    examples=(
+        Example(
+            source="https://github.com/tensorflow/serving/issues/1382",
+            message="gRPC: Received message larger than max (32243844 vs. 4194304)",
+        ),
     ),
     lookalikes=(
         LookAlike(

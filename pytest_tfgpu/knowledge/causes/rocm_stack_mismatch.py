@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge.schema import Cause, Help, LookAlike, Signature
+from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
     id="rocm-stack-mismatch",
@@ -25,6 +25,9 @@ CAUSE = Cause(
         ),
         Signature("root", ("hipErrorNoBinaryForGpu", "hipErrorSharedObject", "hip{w} failed"), weight=0.72),
         Signature(
+            "root", ("hipSuccess ({#} vs. 0)", "failed with 'hipError{w}", "ihipException"), weight=0.7
+        ),
+        Signature(
             "root", ("Could not {load dynamic|dlopen} library '{libamdhip64|librocblas|libMIOpen|libhip}{w}",)
         ),
         Signature(
@@ -41,6 +44,13 @@ CAUSE = Cause(
         Signature("excludes", ("hipErrorOutOfMemory",), weight=0.5),
     ),
     help=(Help("Use the ROCm version that this tensorflow-rocm was built for, in all its parts."),),
+    examples=(
+        Example(
+            source="https://github.com/Grench6/RX580-rocM-tensorflow-ubuntu20.4-guide/issues/1",
+            exception="ImportError",
+            message="librccl.so.1: cannot open shared object file: No such file or directory",
+        ),
+    ),
     lookalikes=(
         LookAlike(
             source="https://github.com/orpatashnik/StyleCLIP/issues/20",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_tfgpu.knowledge import texts
-from pytest_tfgpu.knowledge.schema import Cause, Help, LookAlike, Signature
+from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
     id="tensorflow-defect",
@@ -26,11 +26,23 @@ CAUSE = Cause(
             ("Failed to call {ThenRnnForward|ThenRnnBackward|DoRnnForward|DoRnnBackward}",),
             weight=0.35,
         ),
+        Signature("root", ("work_element_count {>|>=} 0 (-{#} vs. 0)",), weight=0.6),
         Signature("follows", ("Check failed:",), weight=0.21),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
+        Signature("excludes", ("does not support target",), weight=0.6),
     ),
     help=(
         Help("Try the next version of TensorFlow, and look for the text in its issue tracker.", sure=False),
+    ),
+    examples=(
+        Example(
+            source="https://github.com/tensorflow/tensorflow/issues/24784",
+            log=(
+                "./tensorflow/core/util/cuda_launch_config.h:127] Check failed: work_element_count > 0 "
+                "(-608567296 vs. 0)",
+                "Aborted (core dumped)",
+            ),
+        ),
     ),
     lookalikes=(
         LookAlike(

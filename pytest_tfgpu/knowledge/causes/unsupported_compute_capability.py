@@ -17,6 +17,7 @@ CAUSE = Cause(
             "root", ("Ignoring {visible gpu|gpu} device",), also=("Cuda compute capability {#}",), weight=0.92
         ),
         Signature("root", ("device kernel image is invalid", "CUDNN_STATUS_ARCH_MISMATCH"), weight=0.75),
+        Signature("root", ("cudaSuccess ({8|48|98|209} vs. 0)",), weight=0.75),
         Signature("root", ("CUBLAS_STATUS_ARCH_MISMATCH", "CUDA_ERROR_INVALID_IMAGE"), weight=0.75),
         Signature("root", texts.PTXAS_TOO_OLD, weight=0.85),
         Signature(
@@ -24,6 +25,7 @@ CAUSE = Cause(
             (
                 "fatal : Unsupported {.target|gpu architecture} '{sm_|compute_}{w}",
                 "{'|}sm_{w}' is not a recognized processor",
+                "PTX version {#} does not support target",
             ),
             weight=0.85,
         ),
@@ -57,6 +59,17 @@ CAUSE = Cause(
             ("Failed to load in-memory CUBIN", "failed to load PTX text as a module"),
             unless=("allocation-refused",),
             weight=0.65,
+        ),
+        Signature(
+            "root",
+            (
+                "cuBlas call failed status",
+                "failed to run cuBLAS routine",
+                "failed BLAS call",
+                "CUSOLVER_STATUS_",
+            ),
+            needs=("gpu-newer-than-cuda",),
+            weight=0.8,
         ),
         Signature("follows", ("CUDA_ERROR_INVALID_HANDLE", "GpuLaunchKernel"), weight=0.35),
         Signature(

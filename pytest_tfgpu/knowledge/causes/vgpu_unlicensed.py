@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_tfgpu.knowledge import texts
-from pytest_tfgpu.knowledge.schema import Cause, Help, LookAlike, Signature
+from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
     id="vgpu-unlicensed",
@@ -23,7 +23,12 @@ CAUSE = Cause(
         ),
         Signature(
             "root",
-            ("vGPU {}{unlicensed|license}", "Unlicensed (Unrestricted)", "license {}GRID"),
+            (
+                "vGPU {}{unlicensed|license}",
+                "Unlicensed (Unrestricted)",
+                "License Status {}: Unlicensed",
+                "license {}GRID",
+            ),
             weight=0.75,
         ),
         Signature("follows", (*texts.FAULT, "CUDA_ERROR_UNKNOWN"), needs=("virtual-gpu",), weight=0.4),
@@ -35,6 +40,16 @@ CAUSE = Cause(
             "Look at nvidia-smi -q: License Status. Configure the licence server (gridd.conf, token) and restart."
         ),
         Help("Make sure the profile allows CUDA (Q or C, not B or A).", sure=False),
+    ),
+    examples=(
+        Example(
+            source="https://github.com/NVIDIA/gpu-operator/issues/220",
+            log=(
+                "vGPU Software Licensed Product",
+                "    Product Name                      : NVIDIA Virtual Compute Server",
+                "    License Status                    : Unlicensed",
+            ),
+        ),
     ),
     lookalikes=(
         LookAlike(
