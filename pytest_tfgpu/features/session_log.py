@@ -29,6 +29,8 @@ class SessionLog:
     def __init__(self, config: pytest.Config, session: Session) -> None:
         self._session = session
         self._tee: Tee | None = None
+        self._usual: os.stat_result | None = None
+        """What file descriptor 2 is while no test has diverted it, where a copy is to be taken of it."""
         self._past: Past | None = None
         self._test = ""
         self._printed: list[tuple[str, str]] = []
@@ -41,28 +43,30 @@ class SessionLog:
         self.is_deaf = capture != "fd" and not _can_be_copied()
         """Whether what is printed past Python can't be heard."""
         if capture != "fd" and not self.is_deaf and _runs_tests(config):
-            self._listen(config)
-
-    def _listen(self, config: pytest.Config) -> None:
-        config.add_cleanup(self._stop)
-        if "tensorflow" in sys.modules:
-            self._start()
-        else:
-            watch = _Watch(self._start)
-            sys.meta_path.insert(0, watch)
-            config.add_cleanup(watch.leave)
+            self._usual = os.fstat(2)
+            config.add_cleanup(self._stop)
+            if "tensorflow" in sys.modules:
+                self._start()
+            else:
+                watch = _Watch(self._start)
+                sys.meta_path.insert(0, watch)
+                config.add_cleanup(watch.leave)
 
     def _start(self) -> None:
-        if self._tee is None:
-            with self._session.guard("copying standard error"):
-                from pytest_tfgpu.features.tee import Tee
+        """Take a copy from now on; later, where a test reads standard error itself just now (`capfd`)."""
+        with self._session.guard("copying standard error"):
+            if self._usual is None or not os.path.samestat(os.fstat(2), self._usual):
+                return
+            from pytest_tfgpu.features.tee import Tee
 
-                try:
-                    self._tee = Tee()
-                except (OSError, AttributeError):
-                    self.is_deaf = True
+            self._usual = None
+            try:
+                self._tee = Tee()
+            except (OSError, AttributeError):
+                self.is_deaf = True
 
     def _stop(self) -> None:
+        self._usual = None
         if self._tee is not None:
             self._tee.close()
 
@@ -137,6 +141,8 @@ class SessionLog:
                     yield name, text
 
     def _note_copy(self, place: str) -> None:
+        if self._usual is not None and "tensorflow" in sys.modules:
+            self._start()
         data = None if self._tee is None else self._tee.read()
         if self._tee is None or not data:
             return

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import mmap
 import os
 import select
 import subprocess
 import sys
-import termios
 from pathlib import Path
 
 from pytest_tfgpu.features import copier
@@ -31,21 +29,19 @@ class Tee:
 
     def __init__(self) -> None:
         self._owner = os.getpid()
-        self._original = os.dup(2)
         self._descriptors = (1, 2) if os.path.sameopenfile(1, 2) else (2,)
-        file = os.memfd_create("pytest-tfgpu")
-        source, self._pipe = os.pipe()
-        try:
-            os.ftruncate(file, copier.SIZE)
-            self._page = mmap.mmap(file, copier.SIZE)
-            self._start(source, file)
-        except BaseException:
-            os.close(self._pipe)
-            os.close(self._original)
-            raise
-        finally:
-            os.close(source)
-            os.close(file)
+        with contextlib.ExitStack() as undo:
+            self._original = _closed_by(undo, os.dup(2))
+            source, pipe = os.pipe()
+            self._pipe = _closed_by(undo, pipe)
+            with contextlib.ExitStack() as done:
+                _closed_by(done, source)
+                file = _closed_by(done, os.memfd_create("pytest-tfgpu"))
+                os.ftruncate(file, copier.SIZE)
+                self._page = mmap.mmap(file, copier.SIZE)
+                self._start(source, file)
+            undo.pop_all()
+        self._identity = os.fstat(self._pipe)
         self._broken = select.poll()
         self._broken.register(self._pipe, 0)
         for descriptor in self._descriptors:
@@ -78,7 +74,7 @@ class Tee:
 
         The latter where somebody writes without end, or the copying process is gone: then everything is as before.
         """
-        if os.getpid() != self._owner or self._pipe < 0:
+        if not self._is_ours():
             return b""
         if self._broken.poll(0):
             self.close()
@@ -99,22 +95,38 @@ class Tee:
         return False
 
     def _under_way(self) -> bool:
+        import fcntl
+        import termios
+
         waiting = fcntl.ioctl(self._pipe, termios.FIONREAD, b"\0\0\0\0")
         return waiting != b"\0\0\0\0" or copier.number(self._page, copier.BUSY) != 0
 
+    def _is_ours(self) -> bool:
+        """Whether this is the process that set it up, and nobody closed its pipe."""
+        return os.getpid() == self._owner and self._leads_to_us(self._pipe)
+
+    def _leads_to_us(self, descriptor: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(descriptor), self._identity)
+        except OSError:
+            return False
+
     def close(self) -> None:
         """Let the descriptors lead where they led before. In a fork of the process nothing happens."""
-        if os.getpid() != self._owner or self._pipe < 0:
+        if not self._is_ours():
             return
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError, AttributeError):
                 stream.flush()
-        ours = os.fstat(self._pipe)
         for descriptor in self._descriptors:
-            with contextlib.suppress(OSError):
-                if os.path.samestat(os.fstat(descriptor), ours):
-                    os.dup2(self._original, descriptor)
+            if self._leads_to_us(descriptor):
+                os.dup2(self._original, descriptor)
         self._wait()
         os.close(self._pipe)
         os.close(self._original)
         self._pipe = -1
+
+
+def _closed_by(stack: contextlib.ExitStack, descriptor: int) -> int:
+    stack.callback(os.close, descriptor)
+    return descriptor

@@ -293,6 +293,40 @@ def test_switched_off_with_the_diagnoses(suite: Suite) -> None:
     assert on.endswith(" ['pytest_tfgpu.features.tee']")
 
 
+READS_ITSELF = """
+import os
+
+
+def test_capfd(capfd):
+    import tensorflow
+
+    capfd.readouterr()
+    for number in range(20):
+        os.write(2, b"E cuda_dnn.cc:1] %d\\n" % number)
+        assert capfd.readouterr().err == f"E cuda_dnn.cc:1] {number}\\n"
+
+
+def test_that_prints():
+    os.write(2, b"E0000 00:00:1795265084.462232    6008 cuda_dnn.cc:454] Loaded runtime CuDNN library: 8.0.4 but source "
+        b"was compiled with: 9.3.0.\\n")
+
+
+def test_convolution():
+    import tensorflow as tf
+
+    raise tf.errors.InvalidArgumentError(None, None, "No DNN in stream executor. [Op:Conv2D]")
+"""
+
+
+def test_a_test_that_reads_standard_error_itself(suite: Suite) -> None:
+    """A test that imports TensorFlow while it captures by itself reads what it wrote, at once and alone."""
+    suite.write("test_it.py", READS_ITSELF)
+    outcome = suite.run("-s")
+    assert outcome.outcomes == {"passed": 2, "failed": 1}, outcome.text
+    assert found(outcome, "test_convolution")["cause"] == "cudnn-version-mismatch"
+    assert "cuda_dnn.cc:1] 0" not in outcome.text
+
+
 @pytest.mark.parametrize("capture", ["fd", "no"])
 def test_a_flood(suite: Suite, capture: str) -> None:
     """A million lines between the decisive one and the failure cost next to nothing, and hide nothing."""

@@ -1,4 +1,4 @@
-"""TensorFlow's real lines that come once, in a test that passes or in the preflight, and explain failures that follow."""
+"""TensorFlow's real lines that come once, in a test that passes or in the preflight, explain failures that follow."""
 
 from __future__ import annotations
 
