@@ -307,8 +307,8 @@ def test_capfd(capfd):
 
 
 def test_that_prints():
-    os.write(2, b"E0000 00:00:1795265084.462232    6008 cuda_dnn.cc:454] Loaded runtime CuDNN library: 8.0.4 but source "
-        b"was compiled with: 9.3.0.\\n")
+    os.write(2, b"E0000 00:00:1795265084.462232    6008 cuda_dnn.cc:454] Loaded runtime CuDNN library: 8.0.4 but "
+        b"source was compiled with: 9.3.0.\\n")
 
 
 def test_convolution():
