@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from pytest_tfgpu.reporters import Reporter, Target
     from pytest_tfgpu.session import Session
 
+_ANNOTATES_TESTS = "pytest_github_actions_annotate_failures"
+"""The plugin that annotates each test that failed in its call."""
+
 
 def targets_of(
     config: pytest.Config, session: Session, environment: Mapping[str, str]
@@ -51,14 +54,14 @@ def targets_of(
 
 
 def deliver(
-    report: Report, target: Target, reporter: Reporter, rootdir: Path, environment: Mapping[str, str]
+    report: Report, target: Target, reporter: Reporter, config: pytest.Config, environment: Mapping[str, str]
 ) -> tuple[list[str], list[str]]:
     """Write a report; return what to say about it, and lines that must be printed as they are.
 
     Raises OSError with a sentence where it can't be written.
     """
     if target.format == "github":
-        return _to_github(report, target, rootdir, environment)
+        return _to_github(report, target, config, environment)
     from pytest_tfgpu.reporters import append, write
 
     assert target.path is not None
@@ -68,15 +71,19 @@ def deliver(
 
 
 def _to_github(
-    report: Report, target: Target, rootdir: Path, environment: Mapping[str, str]
+    report: Report, target: Target, config: pytest.Config, environment: Mapping[str, str]
 ) -> tuple[list[str], list[str]]:
     """Append to the summary of this step; the annotations are commands that GitHub reads from the output."""
-    from pytest_tfgpu.reporters.github import annotation_lines, append_summary
+    from pytest_tfgpu.reporters.github import append_summary
+    from pytest_tfgpu.reporters.github_annotations import annotation_lines
 
     path = target.path or environment.get("GITHUB_STEP_SUMMARY")
     if path:
         append_summary(Path(path), report)
     if environment.get("GITHUB_ACTIONS") != "true":
         return [], []
+    rootdir = config.rootpath
     folder = os.path.relpath(rootdir, environment.get("GITHUB_WORKSPACE") or rootdir)
-    return [], annotation_lines(report, folder="" if folder == "." else Path(folder).as_posix())
+    beside = config.pluginmanager.hasplugin(_ANNOTATES_TESTS)
+    folder = "" if folder == "." else Path(folder).as_posix()
+    return [], annotation_lines(report, folder=folder, beside=beside)

@@ -60,7 +60,7 @@ class Summary:
         from pytest_tfgpu.features.delivery import deliver
 
         try:
-            said, commands = deliver(report, target, reporter, self._config.rootpath, self._environment)
+            said, commands = deliver(report, target, reporter, self._config, self._environment)
         except OSError as error:
             self._lines.append(f"the {target.format} report could not be written: {error}")
         else:

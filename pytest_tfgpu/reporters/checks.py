@@ -58,6 +58,19 @@ def rows(preflight: Preflight) -> list[tuple[str, str, str, str, str]]:
     return table
 
 
+def slowest(preflight: Preflight, most: int = 3) -> list[str]:
+    """Return the checks that took longest, `conv2d 4.20 s`; with several devices `conv2d on GPU 1 4.20 s`."""
+    several = len(preflight.gpus) > 1
+    timed = [
+        (check.seconds, f"{check.name} on {_short(gpu)}" if several else check.name)
+        for gpu in preflight.gpus
+        for check in gpu.checks
+        if duration(check.seconds) and check.seconds is not None
+    ]
+    timed.sort(key=lambda entry: -entry[0])
+    return [f"{clean(name)} {duration(seconds)}" for seconds, name in timed[:most]]
+
+
 def faults(preflight: Preflight) -> list[Fault]:
     """Return what went wrong; the same fault on several devices is one."""
     found: dict[tuple[str, str], tuple[list[str], CheckResult]] = {}
@@ -66,7 +79,7 @@ def faults(preflight: Preflight) -> list[Fault]:
             message = _named(check.diagnosis) if check.diagnosis else check.message
             if check.outcome not in ("passed", "not-run") and message:
                 devices, _ = found.setdefault((check.name, message), ([], check))
-                devices.append(_device(gpu) if gpu.index is None else f"GPU {gpu.index}")
+                devices.append(_short(gpu))
     return [
         Fault(name, tuple(devices), clean(message), check.diagnosis)
         for (name, message), (devices, check) in found.items()
@@ -82,6 +95,10 @@ def _named(diagnosis: Diagnosis) -> str:
 def _device(gpu: GpuChecks) -> str:
     parts = ("" if gpu.index is None else str(gpu.index), gpu.name or "")
     return clean(" ".join(filter(None, parts)), longest=200) or "GPU"
+
+
+def _short(gpu: GpuChecks) -> str:
+    return _device(gpu) if gpu.index is None else f"GPU {gpu.index}"
 
 
 def _error(check: CheckResult) -> str:

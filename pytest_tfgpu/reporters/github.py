@@ -1,6 +1,6 @@
-"""What GitHub Actions shows: a step summary and annotations.
+"""The step summary for GitHub Actions.
 
-The summary is made of HTML blocks without blank lines, in which Markdown has no say, and every text from
+It is made of HTML blocks without blank lines, in which Markdown has no say, and every text from
 outside is escaped for HTML: nothing that a test is called or says becomes markup.
 """
 
@@ -13,22 +13,17 @@ from pathlib import Path
 from pytest_tfgpu.model import Diagnosis, EvidenceLine, Finding, Help, Preflight, Report
 from pytest_tfgpu.reporters import checks
 from pytest_tfgpu.reporters.files import append
-from pytest_tfgpu.reporters.groups import Group, SkipGroup, cause_groups, skip_groups, title
-from pytest_tfgpu.reporters.text import clean
+from pytest_tfgpu.reporters.groups import Group, SkipGroup, cause_groups, skip_groups, title, unexplained
+from pytest_tfgpu.reporters.terminal import machine_line
+from pytest_tfgpu.reporters.text import clean, count
 
 SUMMARY_LIMIT = 1024 * 1024
 """Bytes of a step's summary; GitHub drops a larger one (its documentation of workflow commands)."""
-ANNOTATION_LIMIT = 10
-"""Annotations of one kind that GitHub shows for a step."""
 
 _NODEIDS = 50
 _ROWS = 100
 _EVIDENCE = 5
-_LONGEST_MESSAGE = 4000
 _NOTE_ROOM = 400
-
-
-# ------------------------------------------------------------------------------------------------- summary
 
 
 def render(report: Report) -> str:
@@ -79,11 +74,15 @@ def _blocks(report: Report) -> Iterator[tuple[str, str]]:
     outcomes = ", ".join(f"{number} {_html(name)}" for name, number in report.outcomes.items())
     unfinished = "" if report.complete else " (incomplete)"
     yield "title", f"<h3>TensorFlow tests{': ' if outcomes else ''}{outcomes}{unfinished}</h3>"
+    if machine := machine_line(report.facts):
+        yield "machine", f"<p>{_html(machine)}</p>"
     yield from _preflight_blocks(report.preflight)
     if groups:
         yield "title", f"<h4>{title(groups)}</h4>"
     for group in groups:
         yield "cause", _group(group)
+    if nodeids := unexplained(report):
+        yield "list of other failures", _details(f"{count(len(nodeids), 'other failure')}", _names(nodeids))
     for first in range(0, len(lacking), _ROWS):
         yield "table of requirements", _requirements(lacking[first : first + _ROWS])
     for problem in report.problems:
@@ -101,7 +100,9 @@ def _preflight_blocks(preflight: Preflight) -> Iterator[tuple[str, str]]:
         yield "finding", _details(_html(finding.summary), _explained(finding))
     if rows := checks.rows(preflight):
         table = _table(checks.columns(preflight), [map(_html, row) for row in rows])
-        yield "table of checks", _details("Checks", [table])
+        slowest = ", ".join(checks.slowest(preflight))
+        summary = f"Checks, slowest: {_html(slowest)}" if slowest else "Checks"
+        yield "table of checks", _details(summary, [table])
 
 
 def _requirements(lacking: Iterable[SkipGroup]) -> str:
@@ -122,15 +123,19 @@ def _group(group: Group) -> str:
     line = f"<code>{_html(group.cause)}</code>: <strong>{group.size}</strong>"
     if summaries:
         line += f". {_html(summaries[0])}"
-    named = [f"<li><code>{_html(nodeid)}</code></li>" for nodeid in group.nodeids[:_NODEIDS]]
-    if group.count > len(named):
-        named.append(f"<li>and {group.count - len(named)} more</li>")
     body = [f"<p>{_html(summary)}</p>" for summary in summaries[1:_EVIDENCE]]
     if len(summaries) > _EVIDENCE:
         body.append(f"<p>and {len(summaries) - _EVIDENCE} more wordings</p>")
     if group.diagnoses:
         body += _explained(group.diagnoses[0])
-    return _details(line, [*body, "<ul>", *named, "</ul>"])
+    return _details(line, [*body, *_names(group.nodeids, group.count)])
+
+
+def _names(nodeids: Sequence[str], number: int | None = None) -> list[str]:
+    """Return a list of tests; of more than fifty the rest is a number."""
+    named = [f"<li><code>{_html(nodeid)}</code></li>" for nodeid in nodeids[:_NODEIDS]]
+    more = (number or len(nodeids)) - len(named)
+    return ["<ul>", *named, *([f"<li>and {more} more</li>"] if more > 0 else []), "</ul>"]
 
 
 def _explained(entry: Diagnosis | Finding) -> list[str]:
@@ -168,71 +173,3 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 def _html(text: str) -> str:
     """Return text for HTML that also starts no mention."""
     return escape(clean(text), quote=False).replace("@", "@&#8203;")
-
-
-# --------------------------------------------------------------------------------------------- annotations
-
-
-def annotation_lines(report: Report, *, folder: str = "") -> list[str]:
-    """Return workflow commands, to be printed one per line: one per cause rather than one per test.
-
-    `folder` leads from the repository's root to pytest's root folder, if they differ. At most 10 per kind,
-    the machine's faults first; the last one says how many there was no room for.
-    """
-    groups = cause_groups(report)
-    preflight = report.preflight
-    broken = preflight.verdict == "unusable" or (preflight.verdict == "absent" and report.exit_status == 69)
-    errors = []
-    if broken and preflight.cause not in [group.cause for group in groups]:
-        word, _, reason = checks.verdict(preflight).partition(": ")
-        errors.append(_command("error", word, reason))
-    errors += [_annotation(group, folder) for group in groups]
-    warnings = [
-        _command("warning", finding.cause or "pytest-tfgpu", *_message(finding))
-        for finding in preflight.findings
-        if finding.severity == "warning"
-    ]
-    warnings += [_command("warning", "pytest-tfgpu", problem) for problem in report.problems]
-    return _capped("error", errors) + _capped("warning", warnings)
-
-
-def _annotation(group: Group, folder: str) -> str:
-    first = group.diagnoses[0] if group.diagnoses else None
-    nodeid = first.nodeid if first else next(iter(group.nodeids), "")
-    path = nodeid.partition("::")[0]
-    if path and folder:
-        path = f"{folder.rstrip('/')}/{path}"
-    lines = _message(first) if first else []
-    if group.count > 1:
-        lines += [f"- {name}" for name in group.nodeids[:_EVIDENCE]]
-        lines += [f"and {group.count - _EVIDENCE} more"] if group.count > _EVIDENCE else []
-    line = getattr(first, "line", None)
-    return _command("error", f"{group.cause}: {group.size}", *lines, path=path, line=line)
-
-
-def _message(entry: Diagnosis | Finding) -> list[str]:
-    return [entry.summary, *map(_advice, entry.help)]
-
-
-def _command(kind: str, title: str, *lines: str, path: str = "", line: int | None = None) -> str:
-    """Return one workflow command, escaped as GitHub's toolkit does (actions/toolkit, command.ts)."""
-    properties = {"file": path, "line": line if path else None, "title": title}
-    listed = ",".join(f"{name}={_property(str(value))}" for name, value in properties.items() if value)
-    text = "\n".join(clean(part) for part in lines)
-    return f"::{kind} {listed}::{_data(text[:_LONGEST_MESSAGE])}"
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(clean(text)).replace(":", "%3A").replace(",", "%2C")
-
-
-def _capped(kind: str, commands: list[str]) -> list[str]:
-    if len(commands) <= ANNOTATION_LIMIT:
-        return commands
-    shown = commands[: ANNOTATION_LIMIT - 1]
-    more = len(commands) - len(shown)
-    return [*shown, _command(kind, "pytest-tfgpu", f"{more} more: see the summary of this step.")]

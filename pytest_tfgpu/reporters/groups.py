@@ -9,6 +9,8 @@ from pytest_tfgpu.model import Category, Report, Skip, TestDiagnosis
 from pytest_tfgpu.reporters.text import count
 
 _ORDER: tuple[Category, ...] = ("environment", "hardware", "memory", "operation", "code", "not-gpu")
+_CONSEQUENCES = ("earlier-gpu-fault",)
+"""Causes that are what another failure left behind."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ def title(groups: Sequence[Group]) -> str:
 
 
 def cause_groups(report: Report) -> list[Group]:
-    """Return the failures by cause: the machine's faults before the code's, and large groups first."""
+    """Return the failures by cause: the machine's faults before the code's, large groups first, consequences last."""
     diagnoses: dict[str, list[TestDiagnosis]] = {}
     for diagnosis in report.diagnoses:
         diagnoses.setdefault(diagnosis.cause, []).append(diagnosis)
@@ -78,9 +80,19 @@ def cause_groups(report: Report) -> list[Group]:
     return sorted(groups, key=_order)
 
 
-def _order(group: Group) -> tuple[int, int, str]:
+def _order(group: Group) -> tuple[bool, int, int, str]:
     category = group.diagnoses[0].category if group.diagnoses else "not-gpu"
-    return _ORDER.index(category), -group.count, group.cause
+    return group.cause in _CONSEQUENCES, _ORDER.index(category), -group.count, group.cause
+
+
+def unexplained(report: Report) -> tuple[str, ...]:
+    """Return the tests that failed of no known cause, but for those that lack what they require."""
+    known = {diagnosis.nodeid for diagnosis in report.diagnoses} | {skip.nodeid for skip in report.skips}
+    return tuple(
+        test.nodeid
+        for test in report.tests
+        if test.outcome in ("failed", "error") and not test.cause and test.nodeid not in known
+    )
 
 
 def skip_groups(report: Report) -> list[SkipGroup]:

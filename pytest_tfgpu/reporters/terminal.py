@@ -30,6 +30,15 @@ _NARROWEST = 12
 
 def header_line(facts: Facts, *, ascii_only: bool = False) -> str:
     """Return the facts in one line, for pytest's header."""
+    return clean(f"tfgpu: {', '.join(_machine(facts))}", ascii_only=ascii_only)
+
+
+def machine_line(facts: Facts) -> str:
+    """Return the facts in one line, `TensorFlow 2.21.0, driver 555.42, Tesla T4`; "" where there are none."""
+    return "" if facts == Facts() else clean(", ".join(_machine(facts)))
+
+
+def _machine(facts: Facts) -> list[str]:
     parts = [_tensorflow(facts)]
     built_for = facts.built_for
     for name, found, wanted in (
@@ -41,8 +50,7 @@ def header_line(facts: Facts, *, ascii_only: bool = False) -> str:
             parts.append(f"{name} {found or 'not found'}{built}")
     if facts.driver:
         parts.append(f"driver {facts.driver}")
-    parts.append(_gpus(facts))
-    return clean(f"tfgpu: {', '.join(parts)}", ascii_only=ascii_only)
+    return [*parts, _gpus(facts)]
 
 
 def _tensorflow(facts: Facts) -> str:

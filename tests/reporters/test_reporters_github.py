@@ -10,15 +10,9 @@ from pathlib import Path
 import pytest
 from sample_reports import FULL, HOSTILE, MISMATCH, NOT_ASKED, OK, UNUSABLE, diagnosed, hostile, report
 
-from pytest_tfgpu.model import EvidenceLine, Finding, Preflight, Report, Skip
-from pytest_tfgpu.reporters.github import (
-    ANNOTATION_LIMIT,
-    SUMMARY_LIMIT,
-    annotation_lines,
-    append_summary,
-    render,
-    step_summary,
-)
+from pytest_tfgpu.model import EvidenceLine, Facts, Finding, Preflight, Report, Skip, TestResult
+from pytest_tfgpu.reporters.github import SUMMARY_LIMIT, append_summary, render, step_summary
+from pytest_tfgpu.reporters.github_annotations import LIMIT, annotation_lines
 
 OWN_TAGS = set(re.findall(r"\w+", "h3 h4 p strong em details summary code pre ul li table tr th td"))
 
@@ -75,7 +69,7 @@ def test_text_of_a_good_session() -> None:
         "\n"
         "<p><strong>GPU ok</strong>: 3 checks passed on 1 GPU in 4.10 s</p>\n"
         "\n"
-        "<details><summary>Checks</summary>\n"
+        "<details><summary>Checks, slowest: gather 1 min 05 s, matmul 12.0 s, device 0.31 s</summary>\n"
         "<table>\n"
         "<tr><th>GPU</th><th>check</th><th>outcome</th><th>time</th><th>error / tolerance</th></tr>\n"
         "<tr><td>0 Tesla T4</td><td>device</td><td>passed</td><td>0.31 s</td><td></td></tr>\n"
@@ -134,6 +128,62 @@ def test_text_of_skips() -> None:
         "</details>\n"
         "\n"
     )
+
+
+def test_text_of_the_machine() -> None:
+    """What the tests ran on is one line under the title, where it is known."""
+    assert (
+        "<p>TensorFlow 2.21.0 (tensorflow), CUDA 12.5.82 (built for 12.5.1), cuDNN 9.3.0 (built for 9), "
+        "driver 555.42.06, 2 x Tesla T4</p>\n"
+    ) in render(FULL)
+    assert "TensorFlow</p>" not in render(replace(FULL, facts=Facts()))
+
+
+def test_text_of_failures_without_a_cause() -> None:
+    """Failures of no known cause are listed, folded, after those with one; unmet requirements are none of them."""
+    subject = report(
+        diagnoses=(diagnosed("t.py::a"),),
+        tests=(
+            TestResult("t.py::a", "failed", cause="out-of-memory"),
+            TestResult("t.py::b", "failed"),
+            TestResult("t.py::c", "error", "setup"),
+            TestResult("t.py::d", "failed"),
+            TestResult("t.py::e", "passed"),
+        ),
+        skips=(Skip("t.py::d", "requires_gpu", "2 GPUs", "1 GPU"),),
+    )
+    assert (
+        "<details><summary>2 other failures</summary>\n<ul>\n<li><code>t.py::b</code></li>\n"
+        "<li><code>t.py::c</code></li>\n</ul>\n</details>\n"
+    ) in render(subject)
+    assert render(report(tests=subject.tests)) == ""
+
+
+def test_slowest_checks_of_several_gpus() -> None:
+    """With several GPUs the slowest checks say on which, and those that took no time aren't among them."""
+    assert (
+        "Checks, slowest: conv2d on GPU 0 1.20 s, conv2d on GPU 1 1.20 s, device on GPU 0 0.31 s<"
+        in render(report(preflight=UNUSABLE))
+    )
+
+
+def test_consequences_come_last() -> None:
+    """What a fault of the GPU left behind stands after everything else, however many tests it hit."""
+    left = [diagnosed(f"t.py::t{n}", "earlier-gpu-fault", category="hardware") for n in range(3)]
+    subject = report(
+        diagnoses=(
+            *left,
+            diagnosed("t.py::first", "gpu-fault", category="hardware"),
+            diagnosed("t.py::own", "shape-mismatch", category="code"),
+        )
+    )
+    assert [parsed(line)[1]["title"] for line in annotation_lines(subject)] == [
+        "gpu-fault: 1 test",
+        "shape-mismatch: 1 test",
+        "earlier-gpu-fault: 3 tests",
+    ]
+    summary = render(subject)
+    assert summary.index("<code>gpu-fault") < summary.index("<code>shape") < summary.index("<code>earlier")
 
 
 def test_ended_session_shows_why() -> None:
@@ -315,6 +365,21 @@ def test_annotations_from_a_sub_folder() -> None:
     assert parsed(annotation_lines(FULL, folder="python/")[0])[1]["file"] == "python/tests/test_b.py"
 
 
+def test_beside_a_plugin_that_annotates_tests() -> None:
+    """What another plugin points at is not pointed at again: the cause is a notice, without place or tests.
+
+    Failures outside the call, which that plugin passes over, keep their annotation.
+    """
+    assert annotation_lines(FULL, beside=True) == [
+        "::error file=tests/test_b.py,title=cudnn-version-mismatch%3A 1 test module::"
+        "cuDNN 8.9.6 was loaded; TensorFlow 2.21.0 needs 9.3 or newer.%0AUse a smaller batch.",
+        "::notice title=out-of-memory%3A 2 tests::GPU 0 ran out of memory.%0AUse a smaller batch.",
+        "::warning title=memory-growth-off::Memory growth is off.",
+    ]
+    kinds = [parsed(line)[0] for line in annotation_lines(many_causes(12, 1), beside=True)]
+    assert kinds == ["notice"] * LIMIT
+
+
 def test_many_tests_are_named_briefly() -> None:
     """Five tests are named in an annotation, the rest is a number."""
     (line,) = annotation_lines(report(diagnoses=tuple(diagnosed(f"t.py::t{n}") for n in range(10_000))))
@@ -331,7 +396,7 @@ def test_at_most_ten_of_a_kind() -> None:
     )
     lines = annotation_lines(subject)
     kinds = [parsed(line)[0] for line in lines]
-    assert kinds == ["error"] * ANNOTATION_LIMIT + ["warning"] * ANNOTATION_LIMIT
+    assert kinds == ["error"] * LIMIT + ["warning"] * LIMIT
     assert lines[9] == "::error title=pytest-tfgpu::2 more: see the summary of this step."
     assert parsed(lines[-1])[2] == "f9."
 
