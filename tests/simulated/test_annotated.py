@@ -297,7 +297,23 @@ def test_nothing_to_explain(simulated_gpu: Describe) -> None:
 
 
 def test_with_xdist(simulated_gpu: Describe) -> None:
-    """Two workers give the same causes as one process."""
+    """Two workers on two GPUs give the same causes as one process."""
+    machine = simulated_gpu(gpus=2).failing("cudnnBackendExecute", 5000, skip=1)
+    machine = machine.with_environment(TF_FORCE_GPU_ALLOW_GROWTH="true")
+    tests = {"large": "tf.zeros([10**5, 10**5])", "convolution": CONV, "fine": ADD}
+    body = "".join(f"def test_{name}():\n    {line}\n\n" for name, line in tests.items())
+    causes = []
+    for mode in ((), ("-n", "2")):
+        result = machine.run_pytest(*mode, files={"test_it.py": f"import tensorflow as tf\n\n{body}"})
+        assert result.outcomes == {"passed": 1, "failed": 2}, result.text
+        causes.append({found["nodeid"]: found["cause"] for found in result.report["diagnoses"]})
+    assert causes[0] == causes[1]
+    assert causes[0]["test_it.py::test_large"] == "out-of-memory"
+    assert set(causes[0]) == {"test_it.py::test_large", "test_it.py::test_convolution"}
+
+
+def test_with_xdist_and_a_decisive_line(simulated_gpu: Describe) -> None:
+    """A line that decides is read from what the worker printed."""
     machine = simulated_gpu(gpus=2, cudnn=misfit())
     body = f"import tensorflow as tf\n\ndef test_0():\n    {CONV}\n"
     result = machine.run_pytest("-n", "2", files={"test_it.py": body})
