@@ -121,6 +121,22 @@ def test_lines_of_before_explain_nothing_else(printed: Outcome) -> None:
     assert "pytest-tfgpu: " not in printed.text
 
 
+@pytest.mark.parametrize("capture", ["fd", "no"])
+def test_tensorflow_in_a_conftest(suite: Suite, capture: str) -> None:
+    """What a conftest lets TensorFlow print is heard by default, and what its fixtures do in each capture mode."""
+    head, _, rest = PRINTED.partition("@pytest.fixture")
+    fixture, _, tests = rest.partition("def test_that_prints")
+    suite.write("conftest.py", f"{head}@pytest.fixture{fixture}")
+    suite.write(
+        "test_it.py", f"import tensorflow as tf\nfrom conftest import *\n\ndef test_that_prints{tests}"
+    )
+    outcome = suite.run(f"--capture={capture}", "-k", "prints or convolution or launch")
+    convolution, launch = found(outcome, "test_convolution"), found(outcome, "test_launch")
+    assert convolution["cause"] == "cudnn-version-mismatch"
+    origins = [quote["origin"] for quote in launch["evidence"] if "INVALID_PTX" in quote["text"]]
+    assert origins == (["printed before or while collecting test_it.py"] if capture == "fd" else [])
+
+
 # ---------------------------------------------------------------------------------------------- what a user sees
 
 
