@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from html import unescape
 
-from pytest_tfgpu.diagnosis.text import class_in, clean
+from pytest_tfgpu.diagnosis.text import LOG_LINE, class_in, clean
 from pytest_tfgpu.model import EvidenceLine
 
 CONTEXT_LINES = 200
@@ -19,11 +19,6 @@ CONTEXT_LINES = 200
 MESSAGE_LINES = 400
 
 _CI_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?Z ")
-_LOG_LINE = re.compile(
-    r"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{1,9}: [IWEF] |[IWEF]\d{4} \d\d:\d\d:\d{2,11}\.\d{1,9}\s|"
-    r"[IWEF] [\w./\\]{0,200}(?:tensorflow|xla|external)[\w./\\]{1,200}:\d{1,6}\] |NVRM: Xid|"
-    r"[\w.-]{1,60}:\d{1,9}:\d{1,9} \[\d{1,3}\] NCCL )"
-)
 _SECTION = re.compile(r"_{3,200} (?:ERROR (?:at \w{1,12} of|collecting) )?(\S.{0,400}?) _{3,200}$")
 _CAPTURED = re.compile(r"-{3,200} Captured (stdout|stderr|log) (\w{1,12}) -{3,200}$")
 _RULER = re.compile(r"={3,200}(?: .{1,300} ={3,200})?$")
@@ -96,7 +91,7 @@ class _Reader:
             )
             self._is_xml = True
             return done
-        if first in "IWEF2N" and first and _LOG_LINE.match(line):
+        if first in "IWEF2N" and first and LOG_LINE.match(line):
             return self._take_log(number, line)
         if self._section is not None:
             self._take_section(line)

@@ -157,9 +157,14 @@ def from_text(
     *,
     earlier: Iterable[str] = (),
 ) -> Evidence:
-    """Gather evidence from texts: the name of the exception's class, its message, and log lines. All may be empty."""
+    """Gather evidence from texts: the name of the exception's class, its message, and log lines. All may be empty.
+
+    A message that holds lines of a log and no class of an exception is a part of that log.
+    """
     cleaned = text.clean(message)
     name = text.clean(exception, 1024).strip() or text.class_in(cleaned)
+    if not name and any(map(text.LOG_LINE.match, cleaned.split("\n"))):
+        return Evidence(log=_lines((*cleaned.split("\n"), *log)), earlier=tuple(earlier))
     link = Raised(type=name, message=cleaned, status=text.status_of(name, cleaned))
     raised = (link,) if name or cleaned.strip() else ()
     return Evidence(chain=raised, log=_lines(log), earlier=tuple(earlier))

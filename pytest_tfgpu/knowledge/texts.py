@@ -41,6 +41,7 @@ OOM = (
     "Out of memory while trying to allocate {#} bytes",
     "Out of memory allocating {#} bytes",
     "Failed to allocate request for",
+    "Failed to allocate {#} bytes",
     "failed to allocate memory",
     "cuMemAllocAsync failed to allocate",
     "Exceeded memory limit (failed to allocate",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -58,6 +59,28 @@ def test_accuracy_on_the_first_failures_does_not_drop(benchmark: ModuleType) -> 
     assert figures["silent_on_lookalikes"] == 1.0
     assert figures["overconfident"] == 0
     assert figures["missed"] == 0
+
+
+def _all_in_log(case: dict[str, Any]) -> dict[str, Any]:
+    told = f"{case['exception']}: {case['message']}" if case["exception"] else case["message"]
+    return {**case, "exception": "", "message": "", "log": [*case["log"], *told.split("\n")]}
+
+
+def _all_in_message(case: dict[str, Any]) -> dict[str, Any]:
+    return {**case, "message": "\n".join([case["message"], *case["log"]]), "log": []}
+
+
+@pytest.mark.parametrize("moved", [_all_in_log, _all_in_message])
+def test_where_a_text_was_put_matters_little(
+    benchmark: ModuleType,
+    threads: list[dict[str, Any]],
+    moved: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
+    """What is given as message or as log, as happens when texts are copied, is read either way."""
+    figures = benchmark.measure([moved(case) for case in threads])
+    assert figures["top1"] >= 0.94
+    assert figures["silent_on_lookalikes"] == 1.0
+    assert figures["overconfident"] == 0
 
 
 def test_the_failures_are_labelled_and_their_sources_named(threads: list[dict[str, Any]]) -> None:

@@ -136,6 +136,11 @@ ELSEWHERE = [
         "python-exception-in-function",
     ),
     ("InternalError", "CUDA_ERROR_TOO_MANY_PEERS: peer mapping resources exhausted", "collective-failure"),
+    ("", "Check failed: err == cudaSuccess (35 vs. 0)", "driver-too-old"),
+    ("", "Check failed: err == hipSuccess (98 vs. 0)", "rocm-stack-mismatch"),
+    ("", "LLVM ERROR: PTX version 8.5 does not support target 'sm_120'.", "unsupported-compute-capability"),
+    ("", "HRESULT failed with 0x887a0005: DXGI_ERROR_DEVICE_REMOVED", "gpu-fault"),
+    ("", "Ignored (for causing prior/excessive GPU errors) (IOAF code 4)", "earlier-gpu-fault"),
 ]
 
 TOGETHER = [

@@ -175,6 +175,24 @@ def test_log_lines_keep_origin_and_number() -> None:
     ]
 
 
+def test_a_transcript_given_as_message_is_a_log() -> None:
+    """A message with lines of a log and no class of an exception was printed, not raised."""
+    line = "2026-01-01 12:00:00.000000: E tensorflow/x.cc:1] failed call to cuInit: UNKNOWN ERROR (303)"
+    evidence = from_text("", f">>> import tensorflow\n{line}", ["after"])
+    assert evidence.chain == ()
+    assert [(entry.text, entry.line) for entry in evidence.log] == [
+        (">>> import tensorflow", 1),
+        (line, 2),
+        ("after", 3),
+    ]
+
+
+def test_an_exception_that_quotes_a_log_stays_one() -> None:
+    """Where a class is known, the message was raised, whatever it holds."""
+    line = "E0000 00:00:1795238871.84  25538 cuda_dnn.cc:465] Could not create cudnn handle"
+    assert from_text("InternalError", line).message == line
+
+
 def test_of_an_endless_log_both_ends_are_kept() -> None:
     """A log of a hundred thousand lines is cut to its first and last thousand."""
     evidence = from_text(log=(str(number) for number in range(100_000)))

@@ -130,6 +130,9 @@ HOLD = [
     ("killed", "", ["/usr/bin/entry.sh: line 7:   812 Killed                  python train.py"], {}),
     ("chunks-pile-up", "", ["I bfc_allocator.cc:696] 2492 Chunks of size 802816 totalling 1.86GiB"], {}),
     ("no-gpu-listed", "", ["GPU is NOT AVAILABLE"], {}),
+    ("message", "No DNN in stream executor.", [], {}),
+    ("message:30 minutes", "No DNN in stream executor.", ["which could take 30 minutes or longer"], {}),
+    ("other-framework", "CUDA kernel errors might be asynchronously reported", [], {}),
     ("no-gpu-listed", "", [">>> tf.config.list_physical_devices('GPU')", "[]"], {}),
 ]
 
@@ -158,6 +161,8 @@ FAIL = [
     ("other-framework", "a test of the torch and the jacket", [], {}),
     ("many-graphs", "x\n\t [[Node: conv_2 = Conv2D[T=DT_FLOAT](x, loss/mul/_8119)]]", [], {}),
     ("killed", "Killed by the user's own hand", [], {}),
+    ("message", "", ["No DNN in stream executor."], {}),
+    ("message:30 minutes", "which could take 30 minutes or longer", [], {}),
     ("killed", "", ["The process was Killed"], {}),
     ("chunks-pile-up", "", ["I bfc_allocator.cc:696] 4000 Chunks of size 256 totalling 1000.0KiB"], {}),
     ("gpu-memory-low", "", [], {"gpus": (Gpu(0, memory_total_mib=10**400, memory_free_mib=0),)}),

@@ -61,6 +61,7 @@ _GPU_TEXTS = (
     "dll load failed",
     "shared object",
     "dynamic library",
+    "gpu libraries",
     "no gpu",
     "gpu device not found",
     "gpu not found",

@@ -35,7 +35,11 @@ _SMI_PROCESS = Probe(
     "mib |",
 )
 _TORCH = Probe(
-    r"\btorch[._]|PyTorch|cuda\.OutOfMemoryError|CUDA out of memory\. Tried", "torch", "cuda out of memory"
+    r"\btorch[._]|PyTorch|cuda\.OutOfMemoryError|CUDA out of memory\. Tried|"
+    r"CUDA kernel errors might be asynchronously|TORCH_USE_CUDA_DSA",
+    "torch",
+    "cuda out of memory",
+    "cuda kernel errors might",
 )
 _JAX = Probe(
     r"\bjax\b|jaxlib|XlaRuntimeError|external/org_tensorflow|\bPJRT|xla_bridge",
@@ -174,9 +178,10 @@ def _text(case: Case, argument: str) -> Reading | None:
     return Reading() if argument in case.raw else NO
 
 
-def _has_exception(case: Case, _: str) -> Reading | None:
-    """Whether an exception or a message is there, not only log lines."""
-    return Reading() if any(link.message.strip() for link in case.evidence.chain) else NO
+def _has_exception(case: Case, argument: str) -> Reading | None:
+    """Whether an exception or a message is there, not only log lines; with an argument, one without that text."""
+    texts = [link.message for link in case.evidence.chain if link.message.strip()]
+    return Reading() if any(not argument or argument not in text for text in texts) else NO
 
 
 READINGS: dict[str, Function] = {

@@ -40,7 +40,14 @@ CAUSE = Cause(
         Signature("follows", texts.CUDNN_LAUNCH, weight=0.46),
         Signature("follows", ("could not set cudnn {w} {descriptor|parameters}",), weight=0.52),
         Signature("follows", ("CUDA_ERROR_NOT_FOUND", "device kernel image is invalid"), weight=0.45),
-        Signature("follows", ("CUBLAS_STATUS_{EXECUTION_FAILED|INTERNAL_ERROR|ARCH_MISMATCH}",), weight=0.35),
+        Signature(
+            "follows",
+            (
+                "CUBLAS_STATUS_{EXECUTION_FAILED|INTERNAL_ERROR|ARCH_MISMATCH}",
+                "the GPU program failed to execute",
+            ),
+            weight=0.35,
+        ),
         Signature("follows", ("Error loading CUDA libraries",), weight=0.25),
         Signature("follows", ("invalid device function",), weight=0.35),
         Signature("confirms", needs=("cuda-unlike-build",), weight=0.3),

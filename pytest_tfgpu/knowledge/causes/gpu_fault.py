@@ -17,6 +17,7 @@ CAUSE = Cause(
         Signature("follows", ("Assertion `err == cudaSuccess' failed",), weight=0.4),
         Signature("follows", ("Unexpected Event status: {#}",), weight=0.6),
         Signature("follows", ("CUDNN_STATUS_EXECUTION_FAILED",), exceptions=("UnknownError",), weight=0.42),
+        Signature("follows", ("the GPU program failed to execute",), weight=0.42),
         Signature(
             "follows",
             ("failed BLAS call", "cuBlas call failed status", "failed to run cuBLAS routine"),

@@ -14,9 +14,11 @@ CAUSE = Cause(
     category="environment",
     summary="TensorFlow has no ready kernels for this GPU and compiles them at first use, which takes minutes.",
     signatures=(
-        Signature("root", _SLOW, unless=("message",), weight=0.75),
+        Signature("root", _SLOW, unless=("message:CUDA kernel",), weight=0.75),
         Signature("root", _SLOW, also=("{Timeout|timed out|timeout|DeadlineExceeded}",), weight=0.8),
-        Signature("follows", ("could take 30 minutes or longer",), unless=("message",), weight=0.6),
+        Signature(
+            "follows", ("could take 30 minutes or longer",), unless=("message:30 minutes",), weight=0.6
+        ),
         Signature(
             "follows",
             ("Found device {#} with properties", "Adding visible gpu device{|s}"),

@@ -27,6 +27,11 @@ CAUSE = Cause(
         ),
         Signature("root", ("Iterating over a symbolic",), weight=0.8),
         Signature("root", ("You are passing KerasTensor(",), weight=0.85),
+        Signature(
+            "root",
+            ("'{Tensor|KerasTensor|SymbolicTensor}' object does not support item assignment",),
+            weight=0.65,
+        ),
         Signature("root", ("{SymbolicTensor|KerasTensor}' object has no attribute",), weight=0.75),
     ),
     help=(

@@ -64,7 +64,7 @@ CAUSE = Cause(
         Signature("excludes", needs=("kernels-for-every-device",), weight=0.4),
         Signature("excludes", ("Detected unsupported operations",)),
         Signature("excludes", ("deterministic",), weight=0.9),
-        Signature("excludes", ("to apply delegate", "TfLite", "TFLite"), where="message"),
+        Signature("excludes", ("to apply delegate", "TfLite", "TFLite")),
         Signature("excludes", needs=("no-kernels", "no-gpu-listed"), weight=0.35),
     ),
     notes=("depths-fit-for-groups", "operation-on-cpu", "kernels-only-for:GPU", "kernels-only-for:CPU"),

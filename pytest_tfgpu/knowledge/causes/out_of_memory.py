@@ -37,6 +37,7 @@ CAUSE = Cause(
         ),
         Signature("follows", texts.CUDNN_BACKWARD, weight=0.55),
         Signature("follows", texts.CUDNN_RNN, unless=("text:EXECUTION_FAILED",), weight=0.5),
+        Signature("root", ("See logs for memory state",), unless=("host-allocator",), weight=0.65),
         Signature(
             "root",
             ("Ran out of memory trying to allocate",),

@@ -57,6 +57,7 @@ CAUSE = Cause(
                 "Negative dimension size caused by",
                 "Inner dimensions must match",
                 "Depth of {input|output|filter} ({#}) is not a multiple of",
+                "Not enough time for target transition sequence",
                 "Input {} of layer {} is incompatible",
             ),
             weight=0.82,

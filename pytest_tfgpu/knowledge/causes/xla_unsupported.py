@@ -37,7 +37,7 @@ CAUSE = Cause(
         Signature("root", ("Support for {~}is not implemented in XLA", "XLA does not support"), weight=0.8),
         Signature("follows", ("xla_compile", "_XlaMustCompile=true"), where="message", weight=0.25),
         Signature("excludes", ("libdevice", "ptxas"), where="message", weight=0.6),
-        Signature("excludes", ("XLA_GPU_JIT device number",), weight=0.9),
+        Signature("excludes", ("XLA_GPU_JIT device", "not supported by XLA service"), weight=0.9),
     ),
     help=(
         Help("Compile without XLA: jit_compile=False in model.compile or tf.function."),
