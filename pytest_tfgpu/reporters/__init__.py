@@ -84,6 +84,9 @@ _BUILTIN = (
         appends=True,
     ),
     Reporter("json", "pytest_tfgpu.reporters.json:render", "everything, as JSON of schema 1"),
+    Reporter(
+        "markdown", "pytest_tfgpu.reporters.markdown:render", "verdict, causes and skips, in Markdown without HTML"
+    ),
 )
 
 
