@@ -191,12 +191,15 @@ class Ledger:
         elif len(unfinished) > 1:
             self.separate = self._split = True
         elif unfinished:
-            self._give_up(unfinished[0], outcome, sentence, details)
+            self._give_up(unfinished[0], outcome, sentence + self._while_doing(), details)
         elif not self.slots:
-            while_doing = "" if self.phase == "starting" else f" while {self.phase}"
-            self.problem = Problem(
-                kind, f"the preflight's process {sentence}{while_doing}", stack=tuple(stack)
-            )
+            sentence = f"the preflight's process {sentence}{self._while_doing()}"
+            self.problem = Problem(kind, sentence, stack=tuple(stack))
+
+    def _while_doing(self) -> str:
+        """Say what the child was at, where it had not begun with a check."""
+        known = self.phase in PHASES.values() and self.phase != PHASES["started"]
+        return f" while {self.phase}" if known else ""
 
     def _give_up(
         self,

@@ -144,6 +144,14 @@ def test_no_algorithm_worked(simulated_gpu: Describe) -> None:
     assert found["cause"] in ("conv-algorithm-unavailable", "memory-preallocated")
 
 
+def test_product_that_fails(simulated_gpu: Describe) -> None:
+    """A product that cuBLAS can't run may be a fault of the GPU, which is said to be possible."""
+    machine = simulated_gpu().failing("cublas*Gemm*", 13).failing("cublasGemmEx", 13)
+    found = diagnosis(run(machine, MATMUL))
+    assert found["confidence"] == "possible"
+    assert "gpu-fault" in (found["cause"], *found["alternatives"])
+
+
 def test_unknown_error_of_a_convolution(simulated_gpu: Describe) -> None:
     """An UnknownError out of Conv2D with cuDNN's status is not left alone."""
     found = diagnosis(run(simulated_gpu().failing("cudnnBackendExecute", 5000, skip=1), CONV))

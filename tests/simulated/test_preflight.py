@@ -192,6 +192,18 @@ def test_driver_that_hangs(simulated_gpu: Describe) -> None:
     assert "within 10 s" in result.report["preflight"]["reason"]
 
 
+def test_context_that_hangs(simulated_gpu: Describe) -> None:
+    """A context that is never made is ended after the time limit, and the verdict says what was going on."""
+    machine = simulated_gpu().failing("cuDevicePrimaryCtxRetain", "hang")
+    result = run(machine, "--tfgpu-preflight-timeout=10")
+    assert result.exit_status == UNUSABLE
+    failed = first_failure(result)
+    assert (failed["name"], failed["outcome"]) == ("device", "timeout")
+    assert "within 10 s" in failed["message"]
+    assert result.report["preflight"]["reason"].endswith("while starting the devices.")
+    assert "list_logical_devices" in "".join(failed["details"]["stack"])
+
+
 @pytest.mark.parametrize("value", ["-1", "", "5"])
 def test_hidden_gpu_is_absent(simulated_gpu: Describe, value: str) -> None:
     """CUDA_VISIBLE_DEVICES that shows nothing makes the GPU absent, not unusable."""

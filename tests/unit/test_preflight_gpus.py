@@ -136,7 +136,8 @@ def test_a_hang_at_the_start_of_a_gpu(simulated_gpu: Describe) -> None:
     machine = simulated_gpu().failing("cuDevicePrimaryCtxRetain", "hang")
     answer = run(machine, "quiet", "settings", seconds=12)
     assert outcomes(answer) == [["timeout", "not-run"]]
-    assert answer.gpus[0].checks[0].message == "did not answer within 12 s (--tfgpu-preflight-timeout)"
+    limit = "did not answer within 12 s (--tfgpu-preflight-timeout)"
+    assert answer.gpus[0].checks[0].message == f"{limit} while starting the devices"
 
 
 def test_too_few_gpus(simulated_gpu: Describe) -> None:
