@@ -18,6 +18,8 @@ from textwrap import dedent
 from types import ModuleType
 from typing import Any, get_args
 
+import report_schema
+
 from pytest_tfgpu import fixtures, hookspecs, markers, model, preflight
 from pytest_tfgpu.cli import main as command
 from pytest_tfgpu.diagnosis import readings
@@ -105,10 +107,13 @@ def signature(function: Callable[..., Any], *, method: bool = False) -> str:
 
 
 def attribute_texts(cls: type) -> dict[str, str]:
-    """Return the texts under the fields of a class, by field."""
-    tree = ast.parse(dedent(inspect.getsource(cls))).body[0]
-    assert isinstance(tree, ast.ClassDef)
-    return dict(_documented(tree.body))
+    """Return the texts under the fields of a class and of those that it extends, by field."""
+    found: dict[str, str] = {}
+    for base in reversed([base for base in cls.__mro__[:-1] if base is not model.Record]):
+        tree = ast.parse(dedent(inspect.getsource(base))).body[0]
+        assert isinstance(tree, ast.ClassDef)
+        found.update(_documented(tree.body))
+    return found
 
 
 def _documented(body: list[ast.stmt]) -> Iterator[tuple[str, str]]:
@@ -134,9 +139,6 @@ def constants(module: ModuleType) -> dict[str, str]:
 def record(cls: type, level: int = 2) -> str:
     """Return a dataclass as a section: its docstring and a table of its fields."""
     texts = attribute_texts(cls)
-    for base in cls.__mro__[1:-1]:
-        if base is not model.Record and hasattr(base, "__dataclass_fields__"):
-            texts = {**attribute_texts(base), **texts}
     rows = []
     travels = issubclass(cls, model.Record) and cls is not model.Check
     for field in fields(cls):
@@ -348,7 +350,8 @@ def report_page() -> str:
         "JSON report",
         "`--tfgpu-report=json:PATH` writes one JSON object of schema 1, a [Report](#report). Within a schema keys are "
         "only added; please ignore those that you don't know. Keys without a value may be missing. `outcomes` counts "
-        "as pytest's last line does.",
+        "as pytest's last line does. The same as a JSON Schema (draft 2020-12), to validate reports with: "
+        "[report.schema.json](report.schema.json).",
         *map(record, records),
     )
 
@@ -459,6 +462,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "writing-checks.md": check_api_page,
     "facts.md": facts_page,
     "report.md": report_page,
+    "report.schema.json": lambda: report_schema.render(attribute_texts),
     "command.md": command_page,
     "cause-format.md": cause_format_page,
     "causes/index.md": causes_index,
