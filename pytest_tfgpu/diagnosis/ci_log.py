@@ -28,6 +28,7 @@ _ONE_LINE = re.compile(r"\S.{0,300}?:\d{1,7}: ((?:[A-Za-z_]\w{0,80}\.){0,12}\w{1
 _TESTCASE = re.compile(
     r'<testcase classname="([^"]{0,400})" name="([^"]{0,400})"[^>]{0,400}><(?:failure|error) '
 )
+_KILLED = re.compile(r"(?:[^\n:]{0,200}: line \d{1,6}: {1,8}\d{1,8} )?Killed(?: {2}|$)")
 _ABORTS = ("Fatal Python error: ", "Aborted", "terminate called after")
 
 
@@ -151,7 +152,7 @@ class _Reader:
             self._count += 1
             return Failure(number, "", told[1], [told[2]], list(self._context))
         if self._trace is None:
-            if line.startswith(_ABORTS) and self._context:
+            if (line.startswith(_ABORTS) and self._context) or ("Killed" in line and _KILLED.match(line)):
                 self._count += 1
                 return Failure(number, message=[line], log=list(self._context))
             return None

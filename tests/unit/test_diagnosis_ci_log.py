@@ -156,6 +156,17 @@ def test_an_abort_is_a_failure() -> None:
     assert only(log).message == ["Aborted (core dumped)"]
 
 
+def test_a_killed_process_is_a_failure() -> None:
+    """What the shell says of a process that the system ended is found; a test of that name isn't."""
+    lines = [
+        "tests/test_killed.py::test_Killed PASSED",
+        "/home/runner/work/_temp/run.sh: line 1:  2231 Killed                  pytest",
+        "Error: Process completed with exit code 137.",
+    ]
+    failure = only(lines)
+    assert (failure.line, failure.message) == (2, [lines[1]])
+
+
 def test_a_log_that_ends_in_the_middle_is_read_to_its_end() -> None:
     """A job that was cut off still shows what failed."""
     assert only(TRACE[:5]).exception.endswith("ResourceExhaustedError")

@@ -25,6 +25,18 @@ _FAULT = (
     "unexpected event status",
     "device-side assert",
 )
+_FAULT_WORDS = frozenset(
+    (
+        b"illegal",
+        b"launch",
+        b"misaligned",
+        b"unexpected",
+        b"assert",
+        b"cudaerrorillegaladdress",
+        b"cudaerrorlaunchfailure",
+    )
+)
+"""Words of which one is in every text that tells of a fault."""
 _COUNTER = re.compile(r"[A-Za-z][\w.]{0,80}_(\d{3,7})(?![\w.])")
 _RETRACE = Probe(
     r"triggered tf\.function retracing|Tracing is expensive", "retracing", "tracing is expensive"
@@ -90,6 +102,8 @@ def _fault_earlier(case: Case, _: str) -> Reading | None:
 
 def _fault_printed(case: Case, _: str) -> Reading | None:
     """Whether a GPU fault stands in the message or the log."""
+    if _FAULT_WORDS.isdisjoint(case.raw_words):
+        return NO
     found = [position for sign in _FAULT if (position := case.lower.find(sign)) >= 0]
     return Reading("A GPU fault was printed.", case.quote_raw(min(found))) if found else NO
 

@@ -62,7 +62,7 @@ CAUSE = Cause(
             ),
             weight=0.5,
         ),
-        Signature("follows", needs=("killed",), weight=0.5),
+        Signature("follows", ("Killed",), needs=("killed",), weight=0.5),
         Signature("root", ("Unable to allocate array with shape", "DefaultCPUAllocator"), weight=0.8),
         Signature("root", ("[Errno 12] Cannot allocate memory",), weight=0.75),
         Signature("follows", ("std::bad_alloc",), unless=("fault-printed",), weight=0.55),
