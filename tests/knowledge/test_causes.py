@@ -76,7 +76,6 @@ IDS = (
 WITHOUT_EXAMPLE = {
     "compute-cache-unusable",
     "driver-defect",
-    "memory-fragmentation",
 }
 """Causes for which no example with a public source was found yet. May only shrink."""
 
