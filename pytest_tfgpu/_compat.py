@@ -94,3 +94,50 @@ def print_collection_errors(config: pytest.Config) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         reporter.summary_errors()
+
+
+class JUnitFile:
+    """pytest's JUnit file, while it is being made."""
+
+    def __init__(self, log: Any) -> None:
+        self._log = log
+
+    @classmethod
+    def of(cls, config: pytest.Config) -> JUnitFile | None:
+        """Return the file that this process writes, None where it writes none."""
+        from _pytest.junitxml import xml_key
+
+        log = config.stash.get(xml_key, None)
+        return None if log is None else cls(log)
+
+    def entry(self, report: pytest.TestReport | pytest.CollectReport) -> JUnitEntry:
+        """Return the test case that a report is about to be part of, or is part of."""
+        return JUnitEntry(self._log, self._log.node_reporter(report))
+
+    def add_property(self, name: str, value: str) -> None:
+        """Add a property of the whole run."""
+        self._log.add_global_property(name, value)
+
+
+class JUnitEntry:
+    """A test case in the JUnit file; a failed test whose teardown fails, too, has a second one."""
+
+    def __init__(self, log: Any, reporter: Any) -> None:
+        self._log = log
+        self._reporter = reporter
+        self._known = len(log.node_reporters_ordered)
+
+    def explain(self, text: str) -> None:
+        """Put a line of text in front of the message of the last failure."""
+        from _pytest.junitxml import bin_xml_escape
+
+        reporter = [self._reporter, *self._log.node_reporters_ordered[self._known :]][-1]
+        for element in reversed(list(reporter.to_xml())):
+            if element.tag in ("failure", "error"):
+                element.set("message", f"{bin_xml_escape(text)}\n{element.get('message', '')}")
+                break
+
+
+def junit_refuses_properties(config: pytest.Config) -> bool:
+    """Whether a JUnit file is written in which, by its schema, a test case must not have properties."""
+    return bool(config.getoption("xmlpath", None)) and config.getini("junit_family") == "xunit2"

@@ -40,6 +40,10 @@ def register(config: pytest.Config, session: Session, handed: Mapping[str, Any] 
     from pytest_tfgpu.features.summary import Summary
 
     manager.register(Summary(config, session), "tfgpu-summary")
+    if session.settings.diagnose and config.getoption("xmlpath", None):
+        from pytest_tfgpu.features.junit import JUnit
+
+        manager.register(JUnit(config, session), "tfgpu-junit")
     if session.settings.preflight:
         from pytest_tfgpu.features.startup import Startup, wanted
 

@@ -76,7 +76,7 @@ def faults(preflight: Preflight) -> list[Fault]:
     found: dict[tuple[str, str], tuple[list[str], CheckResult]] = {}
     for gpu in preflight.gpus:
         for check in gpu.checks:
-            message = _named(check.diagnosis) if check.diagnosis else check.message
+            message = named(check.diagnosis) if check.diagnosis else check.message
             if check.outcome not in ("passed", "not-run") and message:
                 devices, _ = found.setdefault((check.name, message), ([], check))
                 devices.append(_short(gpu))
@@ -86,7 +86,7 @@ def faults(preflight: Preflight) -> list[Fault]:
     ]
 
 
-def _named(diagnosis: Diagnosis) -> str:
+def named(diagnosis: Diagnosis) -> str:
     """Return the cause in words, and its id; one that isn't sure is said to be possible."""
     doubt = "possible cause: " if diagnosis.confidence == "possible" else ""
     return f"{doubt}{diagnosis.summary} [{diagnosis.cause}]"

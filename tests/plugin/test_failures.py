@@ -206,7 +206,8 @@ def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     suite = Suite(tmp_path_factory.mktemp("real"))
     suite.write("test_real.py", REAL)
     suite.write("test_import.py", AT_IMPORT)
-    return suite.run(*request.param, "--junit-xml=junit.xml", "--continue-on-collection-errors", seconds=300)
+    arguments = ("--junit-xml=junit.xml", "-o", "junit_family=xunit1", "--continue-on-collection-errors")
+    return suite.run(*request.param, *arguments, seconds=300)
 
 
 def test_each_real_failure_gets_its_cause(real: Outcome) -> None:
