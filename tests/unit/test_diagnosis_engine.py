@@ -419,3 +419,22 @@ def test_no_evidence_makes_the_engine_fail(message: list[str], log: list[str]) -
     """Whatever stands in message and log, the answer is a diagnosis or none."""
     diagnosis = engine.diagnose(from_text("InternalError", " ".join(message), log), Facts(gpus=(T4,)))
     assert diagnosis is None or diagnosis.summary
+
+
+ONLY_CPU = "All available devices [/job:localhost/replica:0/task:0/device:CPU:0]."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Could not satisfy device specification '/job:localhost/replica:0/task:0/device:GPU:{}'. " + ONLY_CPU,
+        "/job:localhost/replica:0/task:0/device:GPU:{} unknown device.",
+        "Cannot assign a device for operation a: Operation was explicitly assigned to /device:GPU:{} but available "
+        "devices are [ /job:localhost/replica:0/task:0/device:CPU:0 ].",
+    ],
+)
+def test_gpus_that_few_machines_have(text: str) -> None:
+    """Who names the first GPU lost it for want of a driver; who names the eighth names one that isn't there."""
+    line = "E cuda_platform.cc:52] failed call to cuInit: UNKNOWN ERROR (303)"
+    assert cause_of(text.format(7), line, exception="InvalidArgumentError") == "invalid-device"
+    assert cause_of(text.format(0), line, exception="InvalidArgumentError") == "driver-missing"

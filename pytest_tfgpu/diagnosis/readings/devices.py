@@ -87,6 +87,11 @@ _VIRTUAL = Probe(
     "vgpu",
     "virtual gpu",
 )
+_FURTHER_GPU = re.compile(
+    r"(?:device specification|explicitly assigned to|devices for spec) \W{0,3}[\w:/]{0,80}?gpu:[1-9]|"
+    r"gpu:[1-9]\d{0,3} unknown device",
+    re.IGNORECASE,
+)
 _SECOND_GPU = Probe(r"device:GPU:[1-9]", "device:gpu:")
 _HIDES_ALL = ("", "-1", "none", "nodevfiles", "void", "(empty)")
 
@@ -142,10 +147,13 @@ def _gpu_wanted(case: Case, _: str) -> Reading | None:
     """Whether what failed was meant for a GPU: it was pinned to one, has no kernel elsewhere, or found none.
 
     Without an exception there is only the log, and nothing speaks against it. A log that tells how the GPU was lost
-    explains such failures; on a machine that is meant to have none, other failures print the same lines.
+    explains such failures; on a machine that is meant to have none, other failures print the same lines. Whoever
+    asks for the eighth GPU asks for one that most machines lack, with or without a driver.
     """
     if not any(link.message.strip() for link in case.evidence.chain):
         return Reading()
+    if _FURTHER_GPU.search(case.evidence.message) and not case.facts.gpus:
+        return NO
     if _pinned(case, "") or _no_gpu_listed(case, ""):
         return Reading()
     message = case.message
