@@ -75,8 +75,10 @@ def gpu_smoke(pytestconfig: pytest.Config) -> Callable[..., list[CheckResult]]:
 
     `gpu_smoke("conv2d", "float16")` returns the results, one `CheckResult` per device and check.
     """
+    from pytest_tfgpu.features.failures import look_at_tests
     from pytest_tfgpu.features.machine import LocalMachine
 
+    look_at_tests(pytestconfig)
     machine = LocalMachine(pytestconfig, get(pytestconfig))
 
     def smoke(*names: str) -> list[CheckResult]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from packaging.specifiers import SpecifierSet
@@ -38,8 +37,7 @@ class NoGpu(Exception):
     """No usable GPU: the text says why, in words that follow "found"."""
 
 
-@dataclass(frozen=True)
-class Requirement:
+class Requirement(NamedTuple):
     """A requirement with its arguments, ready to be asked."""
 
     required: str

@@ -9,7 +9,7 @@ from typing import Any
 LINK_LIMIT = 50
 FRAME_LIMIT = 300
 
-_FRAMEWORKS = ("tensorflow", "keras", "tf_keras", "tensorflow_probability", "tensorflow_hub")
+FRAMEWORKS = ("tensorflow", "keras", "tf_keras", "tensorflow_probability", "tensorflow_hub")
 
 
 def links(exception: BaseException) -> Iterator[BaseException]:
@@ -67,7 +67,7 @@ def frames(traceback: TracebackType | None) -> Iterator[tuple[str, int, str, str
 
 def is_framework(module: str) -> bool:
     """Whether a module belongs to TensorFlow or Keras."""
-    return module.partition(".")[0] in _FRAMEWORKS
+    return module.partition(".")[0] in FRAMEWORKS
 
 
 def is_framework_error(exception: BaseException) -> bool:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pytest_tfgpu import _compat
+from pytest_tfgpu.diagnosis.chain import FRAMEWORKS
 from pytest_tfgpu.features import hooks
+from pytest_tfgpu.features.imports import when_imported
 from pytest_tfgpu.features.session_log import SessionLog
 from pytest_tfgpu.session import Session, attach
 
@@ -33,24 +35,26 @@ class Failures:
         self._log = SessionLog(config, session)
         self._earlier: dict[str, None] = {}
         """Causes of the failures so far in this process, each once."""
+        when_imported(FRAMEWORKS, self.look_at_tests, config)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[Any]
-    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        report = yield
-        failed = call.excinfo is not None and report.outcome == "failed"
-        if failed or "tensorflow" in sys.modules:
+    def look_at_tests(self) -> None:
+        """Look at every phase of every test from now on: before there is TensorFlow, none is its failure."""
+        if not self._config.pluginmanager.has_plugin("tfgpu-phases"):
+            self._config.pluginmanager.register(_Phases(self), "tfgpu-phases")
+
+    def hear(self, item: pytest.Item, error: BaseException | None, report: pytest.TestReport) -> None:
+        """Keep what a phase of a test printed, and explain its failure."""
+        failed = error is not None and report.outcome == "failed"
+        if failed or ((report.sections or self._log.copies) and "tensorflow" in sys.modules):
             with self._session.guard("keeping TensorFlow's log"):
                 self._log.hear(report)
-        if failed and call.excinfo is not None:
+        if failed and error is not None:
             with self._session.guard("explaining a failure"):
-                diagnosis = self._explain(call.excinfo.value, report)
-                if diagnosis is not None:
+                diagnosis = self._explain(error, report)
+                if diagnosis is not None and not _compat.junit_refuses_properties(self._config):
                     prop = ("tfgpu_cause", diagnosis.cause)
                     item.user_properties.append(prop)
                     report.user_properties.append(prop)
-        return report
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_make_collect_report(
@@ -120,6 +124,28 @@ class Failures:
                 except CatalogError as error:
                     self._session.note(str(error))
         return catalog
+
+
+class _Phases:
+    """Hands the phases of the tests on; registered once there may be failures of TensorFlow's."""
+
+    def __init__(self, failures: Failures) -> None:
+        self._failures = failures
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[Any]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        self._failures.hear(item, None if call.excinfo is None else call.excinfo.value, report)
+        return report
+
+
+def look_at_tests(config: pytest.Config) -> None:
+    """Let failures be explained also where TensorFlow isn't imported: checks fail in other processes."""
+    failures: Failures | None = config.pluginmanager.get_plugin("tfgpu-failures")
+    if failures is not None:
+        failures.look_at_tests()
 
 
 def _is_built_in(diagnosis: Diagnosis) -> bool:

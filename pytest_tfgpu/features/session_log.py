@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_tfgpu.features.imports import when_imported
 from pytest_tfgpu.session import Session
 
 if TYPE_CHECKING:
@@ -42,15 +43,12 @@ class SessionLog:
         """Whether what Python code prints is in the reports and goes to standard error, too."""
         self.is_deaf = capture != "fd" and not _can_be_copied()
         """Whether what is printed past Python can't be heard."""
-        if capture != "fd" and not self.is_deaf and _runs_tests(config):
+        self.copies = capture != "fd" and not self.is_deaf and _runs_tests(config)
+        """Whether a copy is taken once TensorFlow is imported; else reports without sections hold nothing to hear."""
+        if self.copies:
             self._usual = os.fstat(2)
             config.add_cleanup(self._stop)
-            if "tensorflow" in sys.modules:
-                self._start()
-            else:
-                watch = _Watch(self._start)
-                sys.meta_path.insert(0, watch)
-                config.add_cleanup(watch.leave)
+            when_imported(("tensorflow",), self._start, config)
 
     def _start(self) -> None:
         """Take a copy from now on; later, where a test reads standard error itself just now (`capfd`)."""
@@ -152,23 +150,6 @@ class SessionLog:
 
             text = "\n".join(told[0] for line in lines_of(text) if (told := logged(line)) is not None)
         self._note(place, text)
-
-
-class _Watch:
-    """Stands among the importers until TensorFlow is imported, and finds nothing itself."""
-
-    def __init__(self, tell: Callable[[], None]) -> None:
-        self._tell = tell
-
-    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
-        if name == "tensorflow":
-            self.leave()
-            self._tell()
-
-    def leave(self) -> None:
-        """Go away; nothing happens where it is gone."""
-        if self in sys.meta_path:
-            sys.meta_path.remove(self)
 
 
 def _can_be_copied() -> bool:
