@@ -11,7 +11,7 @@ import pytest
 def when_imported(names: Collection[str], tell: Callable[[], None], config: pytest.Config) -> None:
     """Call `tell` once: now, where one of the modules is there, else before one of them is imported.
 
-    Until then, at most until `config` ends, something stands among the importers and finds nothing itself.
+    Until `config` ends something stands among the importers and finds nothing itself.
     """
     if any(name in sys.modules for name in names):
         tell()
@@ -22,7 +22,10 @@ def when_imported(names: Collection[str], tell: Callable[[], None], config: pyte
 
 
 class _Watch:
-    """Stands among the importers until one of the modules is looked for."""
+    """Stands among the importers, and tells when one of the modules is first looked for.
+
+    It doesn't leave then: the importer after it would be passed over.
+    """
 
     def __init__(self, names: Collection[str], tell: Callable[[], None]) -> None:
         self._names = frozenset(names)
@@ -30,7 +33,7 @@ class _Watch:
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> None:
         if name in self._names:
-            self.leave()
+            self._names = frozenset()
             self._tell()
 
     def leave(self) -> None:
