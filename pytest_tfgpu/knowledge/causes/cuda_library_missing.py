@@ -30,6 +30,7 @@ CAUSE = Cause(
             (
                 f"{_NAMES}{{w}} cannot open shared object file",
                 "{libcublasLt|libcudart|libcublas}{w} image not found",
+                f"Library not loaded: @rpath/{_NAMES}{{w}}",
                 "Could not find {'|}{cudart64|cublas64|cufft64|curand64|cusolver64|cusparse64}{w}",
                 "Couldn't open CUDA library {libcublas|libcufft|libcurand|libcudart}{w}",
             ),

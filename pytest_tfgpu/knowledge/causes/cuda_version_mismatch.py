@@ -40,6 +40,7 @@ CAUSE = Cause(
         Signature("follows", texts.CUDNN_LAUNCH, weight=0.46),
         Signature("follows", ("could not set cudnn {w} {descriptor|parameters}",), weight=0.52),
         Signature("follows", ("CUDA_ERROR_NOT_FOUND", "device kernel image is invalid"), weight=0.45),
+        Signature("excludes", ("cuInit: {}CUDA_ERROR_NOT_FOUND",), weight=0.5),
         Signature(
             "follows",
             (

@@ -19,6 +19,7 @@ CAUSE = Cause(
                 "Could not find {'|}cudnn{w}",
                 "libcudnn{w} cannot open shared object file",
                 "libcudnn{w} image not found",
+                "Library not loaded: @rpath/libcudnn{w}",
                 "Unable to load any of {{libcudnn",
                 "cuDNN could not be found or could not be loaded",
                 "Could not locate zlibwapi.dll",

@@ -31,6 +31,7 @@ CAUSE = Cause(
             weight=0.55,
         ),
         Signature("follows", texts.STUB, weight=0.35),
+        Signature("root", ("cuInit: {}CUDA_ERROR_NOT_FOUND", "cuInit: {}named symbol not found"), weight=0.7),
         Signature("confirms", needs=("driver-halves-differ",), weight=0.75),
         Signature(
             "root",
