@@ -15,7 +15,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from .build import build
-from .machine import Machine
+from .machine import Machine, built_for, misfit
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "annotated-reports.md"
 COMMAND = "python -m tests.simulated.show --write"
@@ -37,6 +37,11 @@ class Scene:
     """Makes the machine out of a healthy one."""
 
 
+def execution_failed() -> int:
+    """Return the code of CUDNN_STATUS_EXECUTION_FAILED in the cuDNN that TensorFlow was built for."""
+    return 8 if built_for()[1].startswith("8") else 5000
+
+
 SCENES = {
     "out-of-memory": Scene(
         "A tensor that is larger than the GPU",
@@ -48,14 +53,14 @@ SCENES = {
         "cuDNN tries an algorithm, and the second time, when TensorFlow uses it, the execution fails. TensorFlow "
         "raises `UnknownError`, which tells no more than the status; so several causes stay possible.",
         CONVOLUTION,
-        lambda machine: machine.failing("cudnnBackendExecute", 5000, skip=1),
+        lambda machine: machine.failing("cudnnBackendExecute", execution_failed(), skip=1),
     ),
     "cudnn-version-mismatch": Scene(
         "A cuDNN that TensorFlow was not built for",
         "cuDNN 8.9.7 lies under the name of cuDNN 9. The exception says only that there is no DNN; a line that "
         "TensorFlow printed on standard error decides.",
         CONVOLUTION,
-        lambda machine: replace(machine, cudnn="8.9.7"),
+        lambda machine: replace(machine, cudnn=misfit()),
     ),
 }
 
