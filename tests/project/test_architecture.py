@@ -20,6 +20,7 @@ LAYERS = (
     {
         "diagnosis",
         "reporters",
+        "history",
         "knowledge",
         "preflight",
         "environment",

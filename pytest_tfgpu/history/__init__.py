@@ -1,0 +1,1 @@
+"""Reports of several sessions together: read back, compared, merged."""
