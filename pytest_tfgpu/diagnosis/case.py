@@ -41,8 +41,13 @@ class Case:
     def message(self) -> patterns.Text:
         """The texts of the exceptions, without graph attributes and advice."""
         return self._without_advice(
-            text.without_graph(self.evidence.message), "exception", self.evidence.raised
+            text.without_graph(self.evidence.message), self.told, self.evidence.raised
         )
+
+    @cached_property
+    def told(self) -> str:
+        """Where the message comes from, as a reader would call it: texts without a class needn't have been raised."""
+        return "exception" if any(link.type for link in self.evidence.chain) else "message"
 
     @cached_property
     def lower(self) -> str:
@@ -95,7 +100,7 @@ class Case:
         """Return the line in which a position of `raw` lies, with its origin and number."""
         offset = position - len(self.evidence.message) - 1
         if offset < 0:
-            return EvidenceLine(_line_around(self.evidence.message, position, position), "exception")
+            return EvidenceLine(_line_around(self.evidence.message, position, position), self.told)
         starts = self._raw_starts
         index = max(bisect_right(starts, offset) - 1, 0)
         line = self.evidence.log[index]
@@ -108,7 +113,7 @@ class Case:
 
     def quote_message(self, start: int, end: int) -> EvidenceLine:
         """Return the line of the exceptions' texts in which a match lies."""
-        return EvidenceLine(_line_around(self.evidence.message, start, end), "exception")
+        return EvidenceLine(_line_around(self.evidence.message, start, end), self.told)
 
     def quote_log(self, start: int, end: int) -> EvidenceLine:
         """Return the log line in which a match begins, with its origin and number."""

@@ -183,7 +183,7 @@ def _match(case: Case, signature: Signature) -> Match | None:
         if quote is None:
             return None
         quotes.append(quote)
-    only_in_log = bool(quotes) and all(quote.origin != "exception" for quote in quotes)
+    only_in_log = bool(quotes) and all(quote.origin != case.told for quote in quotes)
     for name in signature.needs:
         reading = read(case, name)
         if reading is None:

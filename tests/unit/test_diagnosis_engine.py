@@ -193,6 +193,11 @@ class TestSilence:
         )
         assert "memory-leak" not in known("ResourceExhaustedError", oom).alternatives
 
+    def test_a_text_without_class_is_no_exception(self) -> None:
+        """What was told without the class of an exception is quoted as a message."""
+        assert known("", "No DNN in stream executor.").evidence[0].origin == "message"
+        assert known("InternalError", "No DNN in stream executor.").evidence[0].origin == "exception"
+
     def test_a_text_in_the_exception_counts_for_a_signature_that_also_asks_the_log(self) -> None:
         """A sign of which one half stands in the exception isn't one of the log alone."""
         line = '  File "keras/engine/saving.py", line 1183, in load_weights_from_hdf5_group'
