@@ -49,6 +49,10 @@ class Reporter:
     """Whether FORMAT alone is an error. Without a path, the reporter's own place is used."""
     appends: bool = False
     """Whether the text is added to what the file holds; else the file is replaced as a whole."""
+    needs: str = ""
+    """Import name of a module without which this format can't be made, found out before the session."""
+    install: str = ""
+    """What to install where that module is missing, as pip takes it."""
 
     def load(self) -> Render:
         """Import the function that renders this format.
@@ -83,9 +87,18 @@ _BUILTIN = (
         needs_path=False,
         appends=True,
     ),
+    Reporter(
+        "html",
+        "pytest_tfgpu.reporters.html:render",
+        "one page for a browser, without scripts and without anything from elsewhere; needs the extra `html`",
+        needs="jinja2",
+        install="pytest-tfgpu[html]",
+    ),
     Reporter("json", "pytest_tfgpu.reporters.json:render", "everything, as JSON of schema 1"),
     Reporter(
-        "markdown", "pytest_tfgpu.reporters.markdown:render", "verdict, causes and skips, in Markdown without HTML"
+        "markdown",
+        "pytest_tfgpu.reporters.markdown:render",
+        "verdict, causes and skips, in Markdown without HTML",
     ),
 )
 
@@ -122,7 +135,8 @@ def parse_target(text: str) -> Target:
 def find_reporter(target: Target, reporters: Iterable[Reporter]) -> Reporter:
     """Return the reporter for `target`.
 
-    Raises ValueError where none or several have this format, or where it needs a path and has none.
+    Raises ValueError where none or several have this format, where it needs a path and has none, or where it
+    needs a module that is not installed.
     """
     available = tuple(dict.fromkeys(reporters))
     found = [reporter for reporter in available if reporter.format == target.format]
@@ -134,4 +148,18 @@ def find_reporter(target: Target, reporters: Iterable[Reporter]) -> Reporter:
         raise ValueError(f"report format {target.format!r} is provided more than once: by {providers}")
     if found[0].needs_path and target.path is None:
         raise ValueError(f"report format {target.format!r} needs a path: {target.format}:PATH")
+    if found[0].needs and not _is_installed(found[0].needs):
+        hint = f': python -m pip install "{found[0].install}"' if found[0].install else ""
+        raise ValueError(
+            f"report format {target.format!r} needs {found[0].needs}, which is not installed{hint}"
+        )
     return found[0]
+
+
+def _is_installed(module: str) -> bool:
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False

@@ -98,7 +98,7 @@ def test_find_reporter() -> None:
 @pytest.mark.parametrize(
     ("target", "message"),
     [
-        ("xml:a.xml", "unknown report format 'xml', known are: github, json, markdown, mine"),
+        ("xml:a.xml", "unknown report format 'xml', known are: github, html, json, markdown, mine"),
         ("mine", "report format 'mine' needs a path: mine:PATH"),
         ("json:a", "report format 'json' is provided more than once: by "
          "pytest_tfgpu.reporters.json:render and mine:json"),
