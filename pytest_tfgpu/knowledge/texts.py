@@ -169,6 +169,7 @@ NO_OPTION = (
     "Sequence lengths for RNN are required from CUDNN",
     "only implemented {on|for} the {GPU|CPU}",
     "while using cuDNN, which is not supported",
+    "Fusion is not implemented",
 )
 """An operation without a kernel for the layout, the grouping or another option that was asked for."""
 

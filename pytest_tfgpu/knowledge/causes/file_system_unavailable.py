@@ -8,7 +8,7 @@ CAUSE = Cause(
     id="file-system-unavailable",
     category="not-gpu",
     summary="This TensorFlow has no support for the file system that the path names (such as s3:// or gs://).",
-    signatures=(Signature("root", ("File system scheme '{}' not implemented",), weight=0.93),),
+    signatures=(Signature("root", ("File system scheme {} not implemented",), weight=0.93),),
     help=(
         Help(
             "Install and import the package that brings it (tensorflow-io for s3:// and others) in the same process."

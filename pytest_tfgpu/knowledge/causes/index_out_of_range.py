@@ -18,6 +18,7 @@ CAUSE = Cause(
                 "indices{} is out of {range|bounds}",
                 "Received a label value of {} which is outside the valid range",
                 "segment id {} out of range",
+                "is out of range [0,",
                 "segment ids {are not increasing|must be >= 0|are not sorted}",
                 "`{labels|predictions|indices}` out of bound",
                 "Index out of range using input dim",
