@@ -254,11 +254,7 @@ def test_failed_check(simulated_gpu: Describe, row: str) -> None:
 
 
 POSSIBLE = {
-    "no algorithm works": (
-        ("cudnnBackendExecute", 5000),
-        "conv2d",
-        {"conv-algorithm-unavailable", "memory-preallocated"},
-    ),
+    "no algorithm works": (("cudnnBackendExecute", 5000), "conv2d", {"conv-algorithm-unavailable"}),
     "no cuDNN handle": (("cudnnCreate", 1001), "conv2d", {"cudnn-version-mismatch"}),
     "cuDNN fails": (("cudnnBackendExecute,1", 5000), "conv2d", {"gpu-fault"}),
     "no cuBLAS handle": (("cublasCreate_v2", 1), "matmul", {"memory-preallocated"}),

@@ -14,34 +14,27 @@ BLOCK = re.compile(r"^```text\n(.*?)\n```$", re.S | re.M)
 
 
 @pytest.fixture(scope="module")
-def played(workshop: Path) -> dict[str, str]:
-    """What each scene prints today."""
-    return show.play(list(show.SCENES))
-
-
-@pytest.fixture(scope="module")
 def shown() -> dict[str, tuple[str, str]]:
     """The test and the output that the page shows, by scene."""
     blocks = BLOCK.findall(show.PAGE.read_text("utf-8"))
     return dict(zip(show.SCENES, zip(blocks[::2], blocks[1::2], strict=True), strict=True))
 
 
-@pytest.mark.parametrize("name", show.SCENES)
-def test_the_page_says_what_is_printed(
-    played: dict[str, str], shown: dict[str, tuple[str, str]], name: str
-) -> None:
+def test_the_page_says_what_is_printed(workshop: Path, shown: dict[str, tuple[str, str]]) -> None:
     """Exception, cause, evidence and help stand on the page as they are printed.
 
     Where they don't: python -m tests.simulated.show --write. Another TensorFlow than the page's words its errors
     in its own way: then the causes named are the same.
     """
-    test, output = shown[name]
-    assert test == show.SCENES[name].test.strip()
-    if f"Made with TensorFlow {version('tensorflow')} " in show.PAGE.read_text("utf-8"):
-        assert show.decisive(output) == show.decisive(played[name])
-    else:
-        causes = [re.findall(r"\[([a-z-]+)\]$", text, re.M)[:1] for text in (output, played[name])]
-        assert causes[0] == causes[1] != []
+    same = f"Made with TensorFlow {version('tensorflow')} " in show.PAGE.read_text("utf-8")
+    for name, printed in show.play(list(show.SCENES)).items():
+        test, output = shown[name]
+        assert test == show.SCENES[name].test.strip()
+        if same:
+            assert show.decisive(output) == show.decisive(printed)
+        else:
+            causes = [re.findall(r"\[([a-z-]+)\]$", text, re.M)[:1] for text in (output, printed)]
+            assert causes[0] == causes[1] != []
 
 
 def test_what_the_page_is_there_for(shown: dict[str, tuple[str, str]]) -> None:
