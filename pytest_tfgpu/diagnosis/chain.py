@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
+from pytest_tfgpu.frameworks import is_framework
+
 LINK_LIMIT = 50
 FRAME_LIMIT = 300
-
-FRAMEWORKS = ("tensorflow", "keras", "tf_keras", "tensorflow_probability", "tensorflow_hub")
 
 
 def links(exception: BaseException) -> Iterator[BaseException]:
@@ -63,11 +63,6 @@ def frames(traceback: TracebackType | None) -> Iterator[tuple[str, int, str, str
         yield str(module or ""), traceback.tb_lineno or 0, code.co_name, code.co_filename
         traceback = traceback.tb_next
         count += 1
-
-
-def is_framework(module: str) -> bool:
-    """Whether a module belongs to TensorFlow or Keras."""
-    return module.partition(".")[0] in FRAMEWORKS
 
 
 def is_framework_error(exception: BaseException) -> bool:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from pytest_tfgpu import _compat
-from pytest_tfgpu.diagnosis.chain import FRAMEWORKS
 from pytest_tfgpu.features import hooks
 from pytest_tfgpu.features.imports import when_imported
 from pytest_tfgpu.features.session_log import SessionLog
+from pytest_tfgpu.frameworks import FRAMEWORKS
 from pytest_tfgpu.session import Session, attach
 
 if TYPE_CHECKING:

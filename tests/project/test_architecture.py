@@ -16,11 +16,12 @@ import pytest_tfgpu
 ROOT = Path(pytest_tfgpu.__file__).parent
 
 LAYERS = (
-    {"model", "records", "_version"},
+    {"model", "records", "frameworks", "_version"},
     {
         "diagnosis",
         "reporters",
         "history",
+        "redaction",
         "knowledge",
         "preflight",
         "environment",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pytest_tfgpu.diagnosis.chain import is_framework
 from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading
+from pytest_tfgpu.frameworks import is_framework
 from pytest_tfgpu.model import EvidenceLine
 
 if TYPE_CHECKING:
