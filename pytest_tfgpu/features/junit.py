@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_tfgpu._compat import JUnitFile
 from pytest_tfgpu.session import Session, payload
+
+if TYPE_CHECKING:
+    from pytest_tfgpu.redaction import Redactor
 
 
 class JUnit:
@@ -45,7 +51,7 @@ class JUnit:
             file = JUnitFile.of(self._config)
             if file is not None:
                 for name, value in self._properties().items():
-                    file.add_property(name, value)
+                    file.add_property(name, self._redactor.text(value))
 
     def _told(self, report: pytest.TestReport | pytest.CollectReport) -> str:
         """Count the cause of a failure; return what to say of it."""
@@ -54,7 +60,13 @@ class JUnit:
 
         diagnosis = Diagnosis.from_json(payload(report)["diagnosis"])
         self._causes.setdefault(diagnosis.cause, {})[report.nodeid] = None
-        return named(diagnosis)
+        return self._redactor.text(named(diagnosis))
+
+    @cached_property
+    def _redactor(self) -> Redactor:
+        from pytest_tfgpu.redaction import Redactor
+
+        return Redactor(os.environ)
 
     def _properties(self) -> dict[str, str]:
         """Return what holds for the whole run; nothing where nothing of ours happened."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -120,11 +121,12 @@ class Summary:
     def _build(self, exit_status: int | None) -> Report:
         from pytest_tfgpu._version import __version__
         from pytest_tfgpu.model import Facts, Report, Skip, TestDiagnosis
+        from pytest_tfgpu.redaction import Redactor
 
         collected = self._collected()
         diagnoses = tuple(TestDiagnosis.from_json(item) for item in collected.diagnoses.values())
         tests = self._recorder.tests() if self._recorder is not None else ()
-        return Report(
+        report = Report(
             tfgpu=__version__,
             started=datetime.fromtimestamp(self._began, timezone.utc).isoformat(timespec="seconds"),
             seconds=round(time.time() - self._began, 3),
@@ -139,6 +141,7 @@ class Summary:
             skips=tuple(map(Skip.from_json, collected.skips.values())),
             problems=tuple(self._session.problems),
         )
+        return Redactor({**self._environment, **os.environ}).report(report)
 
     def _outcomes(self, tests: tuple[TestResult, ...]) -> dict[str, int]:
         """Count as pytest's last line does; without a terminal reporter, count the tests."""

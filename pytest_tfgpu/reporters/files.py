@@ -1,4 +1,8 @@
-"""Writing reports: whole or not at all, never through a symbolic link, and found out before the session."""
+"""Writing reports: whole or not at all, never through a symbolic link, and found out before the session.
+
+A link to a folder is followed, unless the path is named within the working folder and the link leads out of it: then
+it may have come with the tests.
+"""
 
 from __future__ import annotations
 
@@ -71,8 +75,9 @@ def _encoded(text: str | Iterable[str]) -> Iterator[bytes]:
 def _refuse_special(path: Path, *, link: bool = False) -> None:
     """Raise OSError where `path` is, or points to, what is no ordinary file: a folder, a device, a pipe.
 
-    With `link`, where it is a symbolic link at all.
+    With `link`, where it is a symbolic link at all. Also where a link on the way leads out of the working folder.
     """
+    _refuse_way_out(path)
     try:
         if link and path.is_symlink():
             raise OSError("it is a symbolic link")
@@ -83,6 +88,17 @@ def _refuse_special(path: Path, *, link: bool = False) -> None:
         raise OSError("it is a folder")
     if not stat.S_ISREG(mode):
         raise OSError("it is not an ordinary file")
+
+
+def _refuse_way_out(path: Path) -> None:
+    """Raise OSError where `path` is named within the working folder, and a symbolic link leads out of that."""
+    try:
+        here = Path.cwd()
+    except OSError:
+        return
+    if Path(os.path.normpath(path)).is_relative_to(here) and not path.parent.resolve().is_relative_to(here):
+        link = next((place for place in reversed(path.parents) if place.is_symlink()), path.parent)
+        raise OSError(f"{link} is a symbolic link that leads out of {here}")
 
 
 def _existing_folder(folder: Path) -> Path:
