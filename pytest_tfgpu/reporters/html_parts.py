@@ -249,6 +249,15 @@ def _facts(facts: Facts) -> Iterator[tuple[str, str]]:
     yield from ((f"{name} (unknown)", why) for name, why in facts.unknown.items())
 
 
+def memory(gpu: Gpu) -> str:
+    """Return the memory of a GPU: `8,000 of 8,192 MiB free`."""
+    if gpu.memory_total_mib is None:
+        return "unknown"
+    free = gpu.memory_free_mib
+    total = f"{gpu.memory_total_mib:,} MiB"
+    return total if free is None else f"{free:,} of {total} free"
+
+
 def percent(part: float, whole: float) -> float:
     """Return a share in percent, within 0 and 100."""
     return round(min(max(100 * part / whole, 0), 100), 2) if whole > 0 else 0
@@ -261,6 +270,6 @@ def origin(quote: EvidenceLine) -> str:
 
 
 FILTERS: dict[str, Callable[..., object]] = {
-    function.__name__: function for function in (count, duration, moment, origin, percent, test_name)
+    function.__name__: function for function in (count, duration, memory, moment, origin, percent, test_name)
 }
 """What the template calls by name."""

@@ -12,6 +12,7 @@ import pytest
 
 from pytest_tfgpu.model import Report, TestResult
 from tests.reporters.sample_reports import FULL, HOSTILE, OK, diagnosed, hostile, report
+from tests.suite import Suite
 
 from .chromium import Browser, Page
 
@@ -123,6 +124,28 @@ def test_hostile_texts_do_nothing(show: Show) -> None:
     assert len(page.requests) == 1
     assert page.dialogs == 0
     assert page.complaints == []
+
+
+def test_hostile_suite_does_nothing(browser: Browser, suite: Suite) -> None:
+    """A session whose tests have hostile names and fail with hostile messages leaves a page in which they are text."""
+    texts = [text.encode("utf-8", "backslashreplace").decode().replace("\0", "") for text in HOSTILE]
+    suite.write(
+        "test_hostile.py",
+        f"import pytest\nimport tensorflow as tf\n\n@pytest.mark.parametrize('text', {texts!a}, ids=str)\n"
+        "def test_hostile(text):\n    tf.io.read_file(f'/nowhere/{text}')\n",
+    )
+    outcome = suite.run("--tfgpu-report=html:report.html")
+    assert outcome.report["causes"][0]["count"] == len(texts), outcome.text
+    page = browser.open(suite.folder / "report.html")
+    page.evaluate(OPEN_ALL)
+    assert page.evaluate("document.querySelectorAll('script, img, iframe, link, object').length") == 0
+    assert "test_hostile[</details></td></table><img src=x onerror=alert(1)>]" in page.evaluate(
+        "document.body.innerText"
+    )
+    assert len(page.requests) == 1
+    assert page.dialogs == 0
+    assert page.complaints == []
+    page.close()
 
 
 def test_policy_stops_what_would_get_in(show: Show) -> None:

@@ -332,7 +332,9 @@ def test_cause_that_only_a_test_names() -> None:
 def test_devices() -> None:
     """GPUs are told by their UUID, hidden ones are named as such, and the CPU is a device where it was checked."""
     facts = replace(
-        FACTS, gpus=(Gpu(0, "A", "GPU-b", "7.5", 8192, 8000), Gpu(1, "B", "GPU-a")), visible_gpus=(0,)
+        FACTS,
+        gpus=(Gpu(0, "A", "GPU-b", "7.5", 8192, 8000), Gpu(1, "B", "GPU-a", None, 8192)),
+        visible_gpus=(0,),
     )
     preflight = Preflight(
         "ok", gpus=(GpuChecks(0, "GPU-b", "A", PASSED), GpuChecks(None, None, "CPU", PASSED))
@@ -343,7 +345,8 @@ def test_devices() -> None:
     assert (cpu.name, cpu.facts) == ("CPU", None)
     words = Page(report(facts=facts, preflight=preflight)).words
     assert (
-        "GPU 0 A 7.5 8,000 of 8,192 MiB free 3 checks passed GPU 1 B hidden by CUDA_VISIBLE_DEVICES" in words
+        "GPU 0 A 7.5 8,000 of 8,192 MiB free 3 checks passed GPU 1 B unknown 8,192 MiB hidden by CUDA"
+        in words
     )
     assert "matmul passed 12.0 s 1.2e-07 / 1.0e-05" in words
 
@@ -538,4 +541,4 @@ def test_not_asked() -> None:
     """A session without a preflight has no verdict, and no list of checks."""
     words = Page(report(facts=FACTS, preflight=NOT_ASKED)).words
     assert "Preflight" not in words
-    assert "GPU 0 Tesla T4 not asked for" in words
+    assert "GPU 0 Tesla T4 unknown unknown not asked for" in words
