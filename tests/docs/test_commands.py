@@ -26,6 +26,11 @@ print("\\n" + json.dumps([int(pytest.main([*words, "--collect-only"])) for words
 """Pytest reads options and settings, and finds no test."""
 NO_TESTS, USAGE = 5, 4
 
+SMALL = """{"schema": 1, "tfgpu": "0.1", "started": "2026-11-20T09:00:00+00:00", "seconds": 1, "complete": true,
+"exit_status": 0, "facts": {}, "preflight": {"verdict": "not-asked"}}"""
+REPORTS = dict.fromkeys(("green.json", "tfgpu.json", "cpu.json", "gpu.json"), SMALL)
+"""The JSON reports that commands read."""
+
 
 def of(*programs: str) -> list[list[str]]:
     """Return the arguments of the commands that begin so, each once."""
@@ -74,6 +79,8 @@ def test_tfgpu_runs(words: list[str], tmp_path: Path) -> None:
     (tmp_path / "build.log").write_text("E   InvalidArgumentError: indices[1] = 3 is not in [0, 3)\n")
     (tmp_path / "facts.json").write_text('{"schema": 1, "facts": {"tensorflow": "2.16.1"}}')
     (tmp_path / "failures.jsonl").write_text('{"id": 1, "message": "nothing known"}\n')
+    for name in (word for word in words if word in REPORTS):
+        (tmp_path / name).write_text(REPORTS[name])
     command = [sys.executable, "-m", "pytest_tfgpu", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode in ((0, 1) if words[0] == "doctor" else (0,)), done.stderr

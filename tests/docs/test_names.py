@@ -19,7 +19,7 @@ OPTIONS |= {f"--no-tfgpu-{row.name}" for row in SETTINGS if row.ini == "flag"}
 NAMES = {
     r"--(?:no-)?tfgpu-[a-z][a-z-]*[a-z]": OPTIONS,
     r"\bTFGPU_[A-Z_]*": {row.variable for row in SETTINGS} | {"TFGPU_"},
-    r"\btfgpu_[a-z_]+": {row.ini_name for row in SETTINGS} | {"tfgpu_cause"},
+    r"\btfgpu_[a-z_]+": {row.ini_name for row in SETTINGS} | {"tfgpu_cause", "tfgpu_causes", "tfgpu_machine"},
     r"\bpytest_tfgpu_[a-z]+": {name for name in vars(hookspecs) if name.startswith("pytest_tfgpu_")},
     r"\brequires_[a-z]+": set(BY_NAME),
 }
