@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +20,9 @@ _READS, _WRITES = 3, 4  # the descriptors at which Chromium expects its pipe
 
 
 def find() -> str | None:
-    """Return the path of a Chromium (or Chrome) on PATH, None where there is none."""
+    """Return the path of a Chromium (or Chrome) on PATH, None where there is none that can be driven."""
+    if sys.platform == "win32":
+        return None
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
@@ -224,6 +226,8 @@ class Page:
 
 def _pipe() -> tuple[int, int]:
     """Return the ends of a pipe, at descriptors that Chromium doesn't need for itself."""
+    import fcntl
+
     ends = os.pipe()
     moved = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in ends]
     for end in ends:
