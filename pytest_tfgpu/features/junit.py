@@ -58,7 +58,7 @@ class JUnit:
         from pytest_tfgpu.model import Diagnosis
         from pytest_tfgpu.reporters.checks import named
 
-        diagnosis = Diagnosis.from_json(payload(report)["diagnosis"])
+        diagnosis = Diagnosis.of(payload(report)["diagnosis"])
         self._causes.setdefault(diagnosis.cause, {})[report.nodeid] = None
         return self._redactor.text(named(diagnosis))
 
