@@ -78,7 +78,10 @@ def _flat_rows(values: tuple[Any, ...]) -> Iterator[str]:
 
 
 def _row(test: TestResult) -> dict[str, Any]:
-    return {name: value for name, value in vars(test).items() if value is not None}
+    data = vars(test)
+    return (
+        {name: value for name, value in data.items() if value is not None} if None in data.values() else data
+    )
 
 
 def _plain(value: object) -> object:
