@@ -163,11 +163,15 @@ def from_text(
     """
     cleaned = text.clean(message)
     name = text.clean(exception, 1024).strip() or text.class_in(cleaned)
-    if not name and any(map(text.LOG_LINE.match, cleaned.split("\n"))):
+    if not name and _holds_log_lines(cleaned):
         return Evidence(log=_lines((*cleaned.split("\n"), *log)), earlier=tuple(earlier))
     link = Raised(type=name, message=cleaned, status=text.status_of(name, cleaned))
     raised = (link,) if name or cleaned.strip() else ()
     return Evidence(chain=raised, log=_lines(log), earlier=tuple(earlier))
+
+
+def _holds_log_lines(message: str) -> bool:
+    return any(line[:1] > " " and text.LOG_LINE.match(line) for line in message.split("\n"))
 
 
 def _lines(log: Iterable[str | EvidenceLine]) -> tuple[EvidenceLine, ...]:

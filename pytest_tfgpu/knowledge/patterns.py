@@ -30,6 +30,12 @@ _HOLES = {
 }
 _TYPED = {"#": r"\d{1,20}(?:[.,]\d{1,20}){0,8}", "w": r"\.?[\w/:$<>+-]{1,80}(?:\.[\w/:$<>+-]{1,80}){0,8}"}
 _LIMIT_OF_VARIANTS = 32
+_COMMON = frozenset(
+    b"allocate available cannot could create cuda device devices driver error executor failed found function gpu "
+    b"handle in internal invalid is keras kernel launch library memory node not operation runtime status stream "
+    b"support supported tensor tensorflow this to unable unknown version was with".split()
+)
+"""Words that stand in many logs and say little of what else is in them."""
 
 
 class PatternError(ValueError):
@@ -77,8 +83,8 @@ class Pattern:
 
     @property
     def key(self) -> bytes:
-        """The longest word that any match holds; empty where there is none."""
-        return max(self.words, key=len, default=b"")
+        """A word that any match holds, long and uncommon where there is one; empty where there is none."""
+        return max(self.words, key=lambda word: (word not in _COMMON, len(word), word), default=b"")
 
     def find(self, text: Text, start: int = 0) -> tuple[int, int] | None:
         """Return start and end of the first occurrence from `start` on, or None."""
