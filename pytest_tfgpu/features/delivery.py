@@ -62,12 +62,28 @@ def deliver(
     """
     if target.format == "github":
         return _to_github(report, target, config, environment)
+    put(report, target, reporter)
+    return [f"{target.format} report: {target.path}"], []
+
+
+def put(report: Report, target: Target, reporter: Reporter) -> None:
+    """Write a report to its file. Raises OSError with a sentence."""
     from pytest_tfgpu.reporters import append, write
 
     assert target.path is not None
-    put = append if reporter.appends else write
-    put(target.path, reporter.load()(report))
-    return [f"{target.format} report: {target.path}"], []
+    to_file = append if reporter.appends else write
+    to_file(target.path, reporter.load()(report))
+
+
+def unfinished(began: float) -> Report:
+    """Return the report of a session that has only begun, at this time (seconds since 1970)."""
+    from datetime import datetime, timezone
+
+    from pytest_tfgpu._version import __version__
+    from pytest_tfgpu.model import Facts, Preflight, Report
+
+    started = datetime.fromtimestamp(began, timezone.utc).isoformat(timespec="seconds")
+    return Report(__version__, started, 0.0, False, None, Facts(), Preflight("not-asked"))
 
 
 def _to_github(

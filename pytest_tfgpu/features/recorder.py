@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -29,8 +30,10 @@ class Collected:
         if "diagnosis" in data:
             phase = report.when or "collect"
             place: dict[str, Any] = {"nodeid": report.nodeid, "phase": phase}
-            if phase != "collect" and report.location is not None and report.location[1] is not None:
-                place["line"] = report.location[1] + 1
+            file, line, _ = report.location or ("", None, "")
+            own = file.replace(os.sep, "/") == report.nodeid.partition("::")[0]
+            if own and phase != "collect" and line is not None:
+                place["line"] = line + 1
             key = (report.nodeid, phase, _compat.subtest(report))
             self.diagnoses[key] = {**data["diagnosis"], **place}
         if "skip" in data:

@@ -6,7 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable
-from datetime import datetime, timezone
+from contextlib import suppress
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +44,16 @@ class Summary:
         if self._targets:
             self._recorder = Recorder()
             config.pluginmanager.register(self._recorder, "tfgpu-recorder")
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionstart(self) -> None:
+        """Leave JSON reports that say they are incomplete: they stay where the session is killed."""
+        for target, reporter in self._targets:
+            if target.format == "json":
+                with self._session.guard("the json report"), suppress(OSError):
+                    from pytest_tfgpu.features.delivery import put, unfinished
+
+                    put(unfinished(self._began), target, reporter)
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, exitstatus: int | pytest.ExitCode) -> None:
@@ -119,16 +129,17 @@ class Summary:
         return collected
 
     def _build(self, exit_status: int | None) -> Report:
-        from pytest_tfgpu._version import __version__
-        from pytest_tfgpu.model import Facts, Report, Skip, TestDiagnosis
+        from dataclasses import replace
+
+        from pytest_tfgpu.features.delivery import unfinished
+        from pytest_tfgpu.model import Facts, Skip, TestDiagnosis
         from pytest_tfgpu.redaction import Redactor
 
         collected = self._collected()
         diagnoses = tuple(TestDiagnosis.from_json(item) for item in collected.diagnoses.values())
         tests = self._recorder.tests() if self._recorder is not None else ()
-        report = Report(
-            tfgpu=__version__,
-            started=datetime.fromtimestamp(self._began, timezone.utc).isoformat(timespec="seconds"),
+        report = replace(
+            unfinished(self._began),
             seconds=round(time.time() - self._began, 3),
             complete=True,
             exit_status=exit_status,

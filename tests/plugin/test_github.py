@@ -82,6 +82,17 @@ def test_twelve_tests_of_one_cause_are_one_annotation(suite: Suite) -> None:
     assert command.endswith("%0Aand 7 more")
 
 
+def test_a_test_inherited_from_another_file(suite: Suite) -> None:
+    """A test whose code stands in another file is annotated without that file's line."""
+    suite.write(
+        "base.py",
+        "import tensorflow as tf\n\n\nclass Base:\n    def test_it(self):\n        tf.zeros([4])[5]\n",
+    )
+    suite.write("test_it.py", "from base import Base\n\nclass TestIt(Base):\n    pass\n")
+    _, (command,) = annotated(suite)
+    assert command.startswith("::error file=test_it.py,title=")
+
+
 def test_beside_the_plugin_that_annotates_tests(suite: Suite) -> None:
     """Where pytest-github-actions-annotate-failures is active, causes are notices that point at no test."""
     suite.write("test_it.py", CAST)

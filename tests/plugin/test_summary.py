@@ -148,6 +148,22 @@ def test_a_folder_that_vanishes_loses_no_result(suite: Suite) -> None:
     assert "the json report could not be written: " in outcome.section("tfgpu summary")
 
 
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")], ids=["plain", "n2"])
+def test_a_killed_session_says_that_it_is_incomplete(suite: Suite, arguments: tuple[str, ...]) -> None:
+    """A session that is killed leaves a JSON report that says so, not the one of the session before."""
+    suite.write("test_it.py", PASSING)
+    assert suite.run().report["complete"] is True
+    suite.write(
+        "test_it.py",
+        "import os, signal\n\ndef test_it():\n"
+        "    os.kill(os.getppid() if 'PYTEST_XDIST_WORKER' in os.environ else os.getpid(), signal.SIGKILL)\n",
+    )
+    outcome = suite.run(*arguments)
+    report = Report.from_json(outcome.report)
+    assert outcome.status == -9, outcome.text
+    assert (report.complete, report.exit_status, report.tests) == (False, None, ())
+
+
 def test_facts_of_a_conftest(suite: Suite, mode: tuple[str, ...]) -> None:
     """Facts that a hook gives lie over those that were found; a wrong one is one line and left out."""
     suite.provide("pytest_tfgpu_facts", "{'driver': '999.1'}")
