@@ -106,7 +106,9 @@ def _facts(facts: Facts) -> dict[str, str | None]:
         "visible GPUs": None if facts.visible_gpus is None else str(len(facts.visible_gpus)),
     }
     for library in facts.libraries:
-        found[library.name] = "not found" if library.path is None else library.version or "version unknown"
+        origin = f" from {library.provider}" if library.provider else ""
+        shown = (library.version or "version unknown") + origin
+        found[library.name] = "not found" if library.path is None else shown
     return found | {name: value or "(empty)" for name, value in facts.environment.items()}
 
 

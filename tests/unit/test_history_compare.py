@@ -90,6 +90,13 @@ def test_the_machine() -> None:
     )
 
 
+def test_a_library_from_elsewhere() -> None:
+    """A library of the same version that comes from another place is a change."""
+    library = replace(FACTS.libraries[0], provider="LD_LIBRARY_PATH")
+    (change,) = compare(report(), report(facts=replace(FACTS, libraries=(library,)))).machine
+    assert (change.before, change.after) == ("9.3.0", "9.3.0 from LD_LIBRARY_PATH")
+
+
 def test_other_gpus_of_the_same_kind() -> None:
     """GPUs of the same name with other serial numbers are another machine."""
     other = replace(FACTS, gpus=(replace(FACTS.gpus[0], uuid="GPU-2"),))
