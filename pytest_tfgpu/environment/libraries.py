@@ -88,7 +88,8 @@ class _Search:
         return self._wheels[site].get("/".join(parts[depth:]), (None, None))
 
     def _near(self, name: str) -> Iterator[str]:
-        yield from (str(folder / name) for folder in self._other_folders if (folder / name).is_file())
+        others = (f"{folder}/{name}" for folder in self._other_folders)
+        yield from (path for path in others if os.path.isfile(path))  # noqa: PTH113
         stem = name.partition(".so.")[0]
         for path in self._majors:
             if path.name.startswith(f"{stem}.so.") and path.name != name and path.exists():
@@ -100,8 +101,7 @@ class _Search:
         files = []
         for folder in self._order.folders:
             try:
-                with os.scandir(folder) as entries:
-                    names = sorted(entry.name for entry in entries if _is_major(entry.name))
+                names = sorted(name for name in os.listdir(folder) if _is_major(name))  # noqa: PTH208
             except OSError:
                 continue
             files += [folder / name for name in names]

@@ -50,7 +50,7 @@ class Loader(NamedTuple):
             if step == "default folders" and name in self.cache and Path(self.cache[name]).exists():
                 return Found(Path(self.cache[name]), "ldconfig")
             for folder in folders:
-                if (folder / name).is_file():
+                if os.path.isfile(f"{folder}/{name}"):  # noqa: PTH113
                     return Found(folder / name, step)
         return None
 
@@ -108,7 +108,7 @@ def _whole(size: int) -> int:
 
 def _text(data: bytes, offset: int) -> str:
     end = data.find(b"\0", offset)
-    return os.fsdecode(data[offset : end if end >= 0 else len(data)])
+    return data[offset : end if end >= 0 else len(data)].decode("utf-8", "surrogateescape")
 
 
 def _expand(folders: tuple[str, ...], caller: Path) -> tuple[Path, ...]:

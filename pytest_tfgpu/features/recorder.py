@@ -79,10 +79,10 @@ class Recorder:
             if test is None:
                 test = {"nodeid": nodeid, "outcome": "passed", "started": report.start, "seconds": 0.0}
                 found[nodeid] = test
-            extra = vars(report)
+            extra = report.__dict__
             if "context" not in extra:  # not of a subtest
-                test["seconds"] += report.duration
-            if report.outcome != "passed" or "wasxfail" in extra:
+                test["seconds"] += extra["duration"]
+            if extra["outcome"] != "passed" or "wasxfail" in extra:
                 _note(test, report)
             if "worker_id" in extra:
                 test["worker"] = extra["worker_id"]

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 from pytest_tfgpu.reporters.files import append, check_writable, write
 
@@ -35,8 +34,7 @@ NONE = "none"
 """The format that silences the reports which are on by themselves."""
 
 
-@dataclass(frozen=True)
-class Reporter:
+class Reporter(NamedTuple):
     """A format that `--tfgpu-report=FORMAT:PATH` may name."""
 
     format: str
@@ -65,8 +63,7 @@ class Reporter:
         return cast(Render, getattr(import_module(module), name))
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """A value of `--tfgpu-report`, taken apart."""
 
     format: str
