@@ -202,7 +202,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "report",
         _report,
-        "FORMAT:PATH, with one of the formats json, github (or 'none')",
+        "FORMAT:PATH, with one of the formats json, html, markdown, github (or 'none')",
         "write a report, such as json:tfgpu.json; may be given more than once. 'github' (step summary and "
         "annotations) is on by itself under GitHub Actions, 'none' silences it",
         ini="lines",
