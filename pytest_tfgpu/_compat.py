@@ -139,5 +139,10 @@ class JUnitEntry:
 
 
 def junit_refuses_properties(config: pytest.Config) -> bool:
-    """Whether a JUnit file is written in which, by its schema, a test case must not have properties."""
-    return bool(config.getoption("xmlpath", None)) and config.getini("junit_family") == "xunit2"
+    """Whether a JUnit file is to follow a schema in which a test case has no properties: xunit2 was asked for.
+
+    It is pytest's default, too, and so says nothing by itself: `record_property` writes properties there as well.
+    """
+    given = config.getoption("override_ini", None) or ()
+    asked = "junit_family" in config.inicfg or any(text.startswith("junit_family=") for text in given)
+    return asked and bool(config.getoption("xmlpath", None)) and config.getini("junit_family") == "xunit2"

@@ -206,7 +206,7 @@ def real(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     suite = Suite(tmp_path_factory.mktemp("real"))
     suite.write("test_real.py", REAL)
     suite.write("test_import.py", AT_IMPORT)
-    arguments = ("--junit-xml=junit.xml", "-o", "junit_family=xunit1", "--continue-on-collection-errors")
+    arguments = ("--junit-xml=junit.xml", "--continue-on-collection-errors")
     return suite.run(*request.param, *arguments, seconds=300)
 
 

@@ -107,8 +107,8 @@ def messages(root: ElementTree.Element) -> set[tuple[str, str, str, str]]:
 
 @pytest.mark.parametrize("mode", [(), ("-n", "0"), ("-n", "2")], ids=["plain", "n0", "n2"])
 def test_the_cause_is_in_the_message(suite: Suite, mode: tuple[str, ...]) -> None:
-    """Each failure's message begins with its cause, whatever the phase; pytest's own message follows."""
-    root = run(suite, *mode).junit
+    """Each failure's message begins with its cause, whatever the phase; pytest's own follows; xunit2 is valid."""
+    root = run(suite, "-o", "junit_family=xunit2", *mode).junit
     assert messages(root) == {
         ("test_module", "error", "dtype-mismatch", "collection failure"),
         ("test_setup", "error", "shape-mismatch", "failed on setup wi"),
@@ -129,9 +129,10 @@ def test_the_cause_is_in_the_message(suite: Suite, mode: tuple[str, ...]) -> Non
     }
 
 
-def test_the_property_where_the_schema_has_room(suite: Suite) -> None:
-    """With `junit_family=xunit1` each test case has the cause as a property, too."""
-    root = run(suite, "-o", "junit_family=xunit1").junit
+@pytest.mark.parametrize("arguments", [(), ("-o", "junit_family=xunit1")], ids=["default", "xunit1"])
+def test_the_property_of_each_failure(suite: Suite, arguments: tuple[str, ...]) -> None:
+    """Unless `junit_family=xunit2` is asked for, each test case has the cause as a property, too."""
+    root = run(suite, *arguments).junit
     causes = {
         case.get("name", ""): [prop.get("value") for prop in case.iter("property")]
         for case in root.iter("testcase")
@@ -141,6 +142,12 @@ def test_the_property_where_the_schema_has_room(suite: Suite) -> None:
     assert causes["test_setup"] == ["shape-mismatch"]
     assert causes["test_teardown"] == ["index-out-of-range"]
     assert "test_plain" not in causes
+
+
+def test_the_ini_file_asks_for_a_schema(suite: Suite) -> None:
+    """With `junit_family = xunit2` in the ini file no test case has properties."""
+    suite.write("pytest.ini", "[pytest]\njunit_family = xunit2\n")
+    assert strange(run(suite).junit) == []
 
 
 def test_the_machine_where_it_was_checked(suite: Suite) -> None:
