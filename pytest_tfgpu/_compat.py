@@ -143,6 +143,9 @@ def junit_refuses_properties(config: pytest.Config) -> bool:
 
     It is pytest's default, too, and so says nothing by itself: `record_property` writes properties there as well.
     """
+    if not config.getoption("xmlpath", None) or config.getini("junit_family") != "xunit2":
+        return False
     given = config.getoption("override_ini", None) or ()
-    asked = "junit_family" in config.inicfg or any(text.startswith("junit_family=") for text in given)
-    return asked and bool(config.getoption("xmlpath", None)) and config.getini("junit_family") == "xunit2"
+    written = getattr(config, "_inicfg", None)  # from pytest 9.0 on; `inicfg` warns there
+    names = config.inicfg if written is None else written
+    return "junit_family" in names or any(text.startswith("junit_family=") for text in given)
