@@ -60,8 +60,8 @@ def test_one_line_per_entry() -> None:
     """Each test, cause and skip is a line of its own, with its keys in the promised order."""
     lines = rendered(FULL).splitlines()
     assert (
-        '{"nodeid": "tests/test_a.py::test_big", "outcome": "failed", "phase": "call", "started": 1.0, '
-        '"seconds": 0.5, "worker": "gw0", "gpu": 0, "cause": "out-of-memory"},'
+        '{"nodeid": "tests/test_a.py::test_big", "outcome": "failed", "phase": "call", "started": 1.000000, '
+        '"seconds": 0.500000, "worker": "gw0", "gpu": 0, "cause": "out-of-memory"},'
     ) in lines
     assert '{"id": "cudnn-version-mismatch", "count": 1, "nodeids": ["tests/test_b.py"]}' in lines
     assert (
@@ -70,10 +70,28 @@ def test_one_line_per_entry() -> None:
     ) in lines
 
 
-@pytest.mark.parametrize("test", FULL.tests)
+@pytest.mark.parametrize(
+    "test",
+    [*FULL.tests, TestResult.of({"nodeid": "a::b", "outcome": "passed", "started": 2.5, "seconds": 0.25})],
+)
 def test_a_test_is_written_as_its_record_says(test: TestResult) -> None:
-    """The short way that tests take, for speed, gives what `to_json` gives."""
-    assert json.loads(dumps(test)) == test.to_json()
+    """The short way that tests take, for speed, gives what `to_json` gives, in the same order."""
+    (row,) = json.loads(rendered(report(tests=(test,))))["tests"]
+    assert list(row.items()) == list(test.to_json().items())
+
+
+def test_times_of_tests() -> None:
+    """Times stand there to the microsecond; what is no number is null."""
+    tests = (
+        TestResult("a", "passed", started=1.7e9 + 0.1234567, seconds=1.2345e-5),
+        TestResult("b", "passed"),
+    )
+    rows = json.loads(rendered(report(tests=(*tests, TestResult("c", "failed", seconds=float("nan"))))))[
+        "tests"
+    ]
+    assert [row.get("seconds") for row in rows] == [1.2e-05, None, None]
+    assert rows[0]["started"] == 1700000000.123457
+    assert "seconds" not in rows[1]
 
 
 def test_keys_of_a_diagnosis() -> None:
