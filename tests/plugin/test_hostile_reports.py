@@ -73,6 +73,8 @@ def outcome(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     arguments = (
         "--tfgpu-report=markdown:report.md",
         "--junit-xml=junit.xml",
+        "-o",
+        "junit_family=xunit2",
         "--tb=no",
         "-q",
         "--no-summary",

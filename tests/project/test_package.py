@@ -29,7 +29,7 @@ def test_version_and_dependencies() -> None:
     assert found.version == pytest_tfgpu.__version__
     requirements = found.requires or []
     hard = {re.split(r"[<>=\[; ]", line)[0] for line in requirements if "extra ==" not in line}
-    assert hard == {"pytest", "pluggy", "packaging", "nvidia-ml-py"}
+    assert hard == {"pytest", "pluggy", "packaging", "nvidia-ml-py", "typing-extensions"}
     assert {"cpu", "cuda", "tensorflow", "xdist"} <= set(found.metadata.get_all("Provides-Extra") or ())
 
 
