@@ -25,7 +25,7 @@ ProblemKind = Literal[
 
 
 @record
-class Request:
+class Request(Record):
     """What to run, and where."""
 
     checks: tuple[Check, ...]
