@@ -15,9 +15,6 @@ from pytest_tfgpu.settings import DEFAULT_CHECKS, BadSetting
 if TYPE_CHECKING:
     from pytest_tfgpu.model import Facts
 
-if TYPE_CHECKING:
-    pass
-
 
 def register(config: pytest.Config, session: Session, handed: Mapping[str, Any] | None) -> None:
     """Register the features that are on in this process.
