@@ -14,8 +14,8 @@ from pytest_tfgpu.records import Record, record
 Outcome = Literal["passed", "failed", "timeout", "crashed", "not-run"]
 """How a check ended. `not-run`: an earlier check took the child down, or the device was never reached."""
 
-Status = Literal["ok", "absent", "unusable", "not-asked"]
-"""The verdict of a preflight."""
+Status = Literal["ok", "absent", "unusable", "not-asked", "inconclusive"]
+"""The verdict of a preflight. `inconclusive`: the session itself kept the checks from showing anything."""
 
 Severity = Literal["error", "warning", "info"]
 Category = Literal["environment", "memory", "operation", "code", "hardware", "not-gpu"]
@@ -238,6 +238,12 @@ class GpuChecks(Record):
         """Whether every check passed."""
         return bool(self.checks) and all(check.outcome == "passed" for check in self.checks)
 
+    @property
+    def doubtful(self) -> bool:
+        """Whether no check went wrong, and some could not be run."""
+        outcomes = {check.outcome for check in self.checks}
+        return "not-run" in outcomes and outcomes <= {"passed", "not-run"}
+
 
 @record
 class Preflight(Record):
@@ -245,7 +251,7 @@ class Preflight(Record):
 
     verdict: Status
     reason: str | None = None
-    """One sentence, for each verdict but `ok`."""
+    """One sentence, for each verdict but `ok`; with `ok` where there is something to say."""
     cause: str | None = None
     device: Literal["gpu", "cpu"] = "gpu"
     seconds: float | None = None
@@ -257,6 +263,8 @@ class Preflight(Record):
     """The version that the cuDNN loaded in the child gives of itself, where it was loaded."""
     stderr: tuple[str, ...] = ()
     """The last lines of the child's standard error, capped."""
+    age: float | None = None
+    """Seconds since the checks ran, where the verdict is a remembered one (`--tfgpu-preflight-cache`)."""
 
 
 # --------------------------------------------------------------------------------------------------- report

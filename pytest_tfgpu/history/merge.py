@@ -20,7 +20,7 @@ from pytest_tfgpu.model import (
 )
 
 _WORST = ("passed", "xfailed", "xpassed", "failed", "error")
-_VERDICTS: tuple[Status, ...] = ("unusable", "absent", "ok", "not-asked")
+_VERDICTS: tuple[Status, ...] = ("unusable", "absent", "inconclusive", "ok", "not-asked")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from pytest_tfgpu.reporters.text import clean, count, guard
 Markup = Callable[[str, str], str]
 
 _OUTCOME_STYLES = {"passed": "green", "not run": "yellow"}
-_VERDICT_STYLES = {"ok": "green", "absent": "yellow"}
+_VERDICT_STYLES = {"ok": "green", "absent": "yellow", "inconclusive": "yellow"}
 _NODEIDS = 5
 """Tests that are named per cause."""
 _SUMMARIES = 3

@@ -80,7 +80,7 @@ def test_keys_may_be_added() -> None:
         ({"outcomes": {"passed": "1"}}, "$.outcomes.passed: '1' is not of type 'integer'"),
         (
             {"preflight": {"verdict": "fine", "gpus": [], "findings": []}},
-            "$.preflight.verdict: 'fine' is not one of ['ok', 'absent', 'unusable', 'not-asked']",
+            "$.preflight.verdict: 'fine' is not one of ['ok', 'absent', 'unusable', 'not-asked', 'inconclusive']",
         ),
     ],
 )
