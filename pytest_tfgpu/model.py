@@ -31,6 +31,28 @@ def _always() -> Any:
 
 
 @record
+class Health(Record):
+    """How well a GPU is, as NVML and the kernel's log tell. What they don't tell is left out."""
+
+    ecc_uncorrected: int | None = None
+    """Uncorrectable memory errors since the driver was loaded."""
+    remap_pending: bool | None = None
+    """Rows of its memory wait for a reset of the GPU to be replaced."""
+    remap_failed: bool | None = None
+    """A row of its memory could not be replaced."""
+    slowed: tuple[str, ...] = ()
+    """What lowers the clocks now: `heat`, `power brake`, `hardware slowdown`."""
+    temperature: int | None = None
+    """Degrees Celsius."""
+    slowdown_temperature: int | None = None
+    """Degrees Celsius from which on the hardware lowers the clocks."""
+    xids: tuple[int, ...] = ()
+    """Numbers of the driver's error reports (Xid) about this GPU in the kernel's log, the oldest first."""
+    vgpu_license: Literal["licensed", "unlicensed"] | None = None
+    """Of a virtual GPU (NVIDIA vGPU)."""
+
+
+@record
 class Gpu(Record):
     """One GPU (or MIG instance) as NVML or the device files show it. Memory in MiB."""
 
@@ -41,6 +63,9 @@ class Gpu(Record):
     memory_total_mib: int | None = None
     memory_free_mib: int | None = None
     compute_mode: str | None = None
+    pci: str | None = None
+    """Its place on the PCI bus, such as `0000:3b:00.0`."""
+    health: Health | None = None
 
 
 @record

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from pytest_tfgpu.environment import xid
 from pytest_tfgpu.environment.nvml import Answer
-from pytest_tfgpu.model import Gpu, GpuProcess
+from pytest_tfgpu.model import Gpu, GpuProcess, Health
 
 PCI = "/sys/bus/pci/devices/"
 _VERSION = re.compile(r"Kernel Module\b.*?\s(\d+\.\d+(?:\.\d+)*)\s")
@@ -40,8 +42,10 @@ def collect(answer: Answer, root: Path = Path("/")) -> Driver:
     gpus = tuple(Gpu.from_json(gpu) for gpu in data.get("gpus") or ())
     if "gpus" not in data:
         gpus = _gpus_from_files(root, devices)
+    version = data.get("driver") or kernel_version(root)
+    gpus = _with_health(gpus, data.get("health") or {}, xid.reports(root) if version else {})
     return Driver(
-        driver=data.get("driver") or kernel_version(root),
+        driver=version,
         driver_cuda=data.get("driver_cuda"),
         gpus=gpus,
         processes=tuple(GpuProcess.from_json(process) for process in data.get("processes") or ()),
@@ -84,6 +88,19 @@ def _gpus_from_files(root: Path, devices: tuple[str, ...]) -> tuple[Gpu, ...]:
         gpus.append(Gpu(index=index, name=values.get("Model"), uuid=None if "?" in uuid else uuid))
     numbered = [name for name in devices if re.fullmatch(r"/dev/nvidia\d+", name)]
     return tuple(gpus) or tuple(Gpu(index=index) for index in range(len(numbered)))
+
+
+def _with_health(
+    gpus: tuple[Gpu, ...], told: Mapping[str, Any], reported: Mapping[str, tuple[int, ...]]
+) -> tuple[Gpu, ...]:
+    """Return the GPUs with what NVML tells of their health by index, and the kernel's log by place on the bus."""
+    found = []
+    for gpu in gpus:
+        health = Health.from_json(told.get(str(gpu.index)) or {})
+        xids = reported.get((gpu.pci or "").rpartition(".")[0], ())
+        health = replace(health, xids=xids) if xids else health
+        found.append(gpu if health == Health() else replace(gpu, health=health))
+    return tuple(found)
 
 
 def _text(path: Path) -> str:

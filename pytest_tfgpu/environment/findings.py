@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from pytest_tfgpu.environment.faults import build, faults
+from pytest_tfgpu.environment.faults import build, faults, health
 from pytest_tfgpu.environment.faults.driver import nvml_fails
 from pytest_tfgpu.environment.presence import presence
 from pytest_tfgpu.environment.wording import reach_driver
@@ -20,7 +20,7 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
     if state.status == "unclear":
         unsure = tuple(replace(finding, severity="warning") for finding in nvml_fails(facts))
         return (*build.tensorflow_missing(facts), *unsure)
-    return tuple(faults(facts))
+    return (*faults(facts), *health.health(facts))
 
 
 def _absent(facts: Facts, reason: str, cause: str | None) -> Iterator[Finding]:

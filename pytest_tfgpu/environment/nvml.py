@@ -27,7 +27,7 @@ class Answer(NamedTuple):
     """What NVML said before it finished, failed or was cut off."""
 
     data: Mapping[str, Any] = MappingProxyType({})
-    """Keys driver, driver_cuda, gpus, processes, unknown: those that were reached."""
+    """Keys driver, driver_cuda, gpus, processes, health, unknown: those that were reached."""
     code: int | None = None
     """NVML's error code, where it ended with one."""
     reason: str | None = None

@@ -13,6 +13,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 COMPUTE_MODES = {0: "default", 1: "exclusive-thread", 2: "prohibited", 3: "exclusive-process"}
+SLOWED = {0x20: "heat", 0x40: "heat", 0x80: "power brake", 0x08: "hardware slowdown"}
+"""nvmlClocksEventReasons* of nvml.h that mean trouble; an idle GPU and a power limit are none."""
+UNCORRECTED, VOLATILE, GPU_SENSOR, SLOWDOWN, VGPU_GUEST = 1, 0, 0, 1, 2
+"""nvmlMemoryErrorType_t, nvmlEccCounterType_t, nvmlTemperatureSensors_t, nvmlTemperatureThresholds_t and
+nvmlGpuVirtualizationMode_t of nvml.h."""
 MIB = 1 << 20
 
 
@@ -46,7 +51,40 @@ def describe(nvml: Any, handle: Any, index: int) -> dict[str, Any]:
         "memory_total_mib": memory.total // MIB if memory else None,
         "memory_free_mib": memory.free // MIB if memory else None,
         "compute_mode": COMPUTE_MODES.get(ask(nvml.nvmlDeviceGetComputeMode, handle)),
+        "pci": pci(nvml, handle),
     }
+
+
+def pci(nvml: Any, handle: Any) -> str | None:
+    """Return a device's place on the PCI bus as Linux writes it; NVML writes the domain with eight digits."""
+    place = text(getattr(ask(nvml.nvmlDeviceGetPciInfo, handle), "busId", None))
+    return place.lower()[-12:] if place else None
+
+
+def health(nvml: Any, handle: Any) -> dict[str, Any]:
+    """Return the fields of a Health record that NVML knows."""
+    rows = ask(nvml.nvmlDeviceGetRemappedRows, handle) or (None,) * 4
+    bits = ask(nvml.nvmlDeviceGetCurrentClocksThrottleReasons, handle) or 0
+    return {
+        "ecc_uncorrected": ask(nvml.nvmlDeviceGetTotalEccErrors, handle, UNCORRECTED, VOLATILE),
+        "remap_pending": None if rows[2] is None else bool(rows[2]),
+        "remap_failed": None if rows[3] is None else bool(rows[3]),
+        "slowed": list(dict.fromkeys(reason for bit, reason in SLOWED.items() if bits & bit)),
+        "temperature": ask(nvml.nvmlDeviceGetTemperature, handle, GPU_SENSOR),
+        "slowdown_temperature": ask(nvml.nvmlDeviceGetTemperatureThreshold, handle, SLOWDOWN),
+        "vgpu_license": vgpu_license(nvml, handle),
+    }
+
+
+def vgpu_license(nvml: Any, handle: Any) -> str | None:
+    """Return whether a virtual GPU has a licence; None for a real one, and where NVML doesn't tell."""
+    if ask(nvml.nvmlDeviceGetVirtualizationMode, handle) != VGPU_GUEST:
+        return None
+    found = ask(nvml.nvmlDeviceGetGridLicensableFeatures_v4, handle)
+    if found is None or not found.isGridLicenseSupported:
+        return None
+    features = found.gridLicensableFeatures[: found.licensableFeaturesCount]
+    return "licensed" if any(feature.featureState for feature in features) else "unlicensed"
 
 
 def instances(nvml: Any, handle: Any, whole: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -101,6 +139,7 @@ def answers(nvml: Any) -> Iterator[dict[str, Any]]:
         gpus += parts
     yield {"gpus": gpus, "unknown": unknown}
     yield {"processes": [found for index, handle in handles for found in processes(nvml, handle, index)]}
+    yield {"health": {str(index): ask(health, nvml, handle) for index, handle in handles}}
 
 
 def main() -> None:

@@ -85,6 +85,14 @@ class Gpu:
     exclusive: bool = False
     xid: int = 0
     uncorrected_ecc: int = 0
+    remap_pending: bool = False
+    remap_failed: bool = False
+    clock_reasons: int = 0
+    """Bits, as NVML gives them: 0x40 is heat, 0x80 the power brake."""
+    temperature: int = 40
+    slowdown_temperature: int = 90
+    licensed: bool | None = None
+    """Of a virtual GPU; None: a real one."""
     holders: tuple[Holder, ...] = ()
     instances: tuple[Gpu, ...] = ()
 
@@ -321,7 +329,12 @@ def _gpu_lines(kind: str, gpu: Gpu, uuid: str) -> list[str]:
         f"compute-mode {3 if gpu.exclusive else 0}",
         f"xid {gpu.xid}",
         f"ecc {gpu.uncorrected_ecc}",
+        f"remap {gpu.remap_pending:d} {gpu.remap_failed:d}",
+        f"clocks {gpu.clock_reasons}",
+        f"temperature {gpu.temperature} {gpu.slowdown_temperature}",
     ]
+    if gpu.licensed is not None:
+        lines.append(f"virtual {gpu.licensed:d}")
     return lines + [f"holder {holder.pid} {size(holder.memory)} {holder.name}" for holder in gpu.holders]
 
 

@@ -98,3 +98,39 @@ def test_speed(simulated_gpu: Describe) -> None:
     machine = simulated_gpu(gpus=4)
     done = [machine.run([sys.executable, "-m", "pytest_tfgpu", "doctor"]) for _ in range(3)]
     assert min(run.seconds for run in done) < 1, done[0].text
+
+
+def test_health(simulated_gpu: Describe) -> None:
+    """What NVML knows of a GPU's health is a fact, and what ails it is found."""
+    machine = simulated_gpu(gpus=7).with_gpu(0, uncorrected_ecc=4).with_gpu(1, remap_failed=True)
+    machine = machine.with_gpu(2, remap_pending=True).with_gpu(3, clock_reasons=0x40, temperature=93)
+    machine = machine.with_gpu(4, temperature=88).with_gpu(5, licensed=False).with_gpu(6, licensed=True)
+    doctor = machine.doctor()
+    found = {finding["summary"].partition(" (")[0]: finding for finding in doctor["findings"]}
+    assert {name: (finding["severity"], finding["cause"]) for name, finding in found.items()} == {
+        "GPU 0": ("warning", "gpu-hardware-error"),
+        "GPU 1": ("error", "gpu-hardware-error"),
+        "GPU 2": ("warning", "gpu-hardware-error"),
+        "GPU 3": ("warning", None),
+        "GPU 4": ("warning", None),
+        "GPU 5": ("warning", "vgpu-unlicensed"),
+    }
+    health = [gpu["health"] for gpu in doctor["facts"]["gpus"]]
+    assert health[0]["ecc_uncorrected"] == 4
+    assert (health[3]["slowed"], health[3]["temperature"], health[3]["slowdown_temperature"]) == (
+        ["heat"],
+        93,
+        90,
+    )
+    assert health[6]["vgpu_license"] == "licensed"
+    assert doctor["facts"]["gpus"][1]["pci"] == "0000:02:00.0"
+
+
+def test_health_that_nvml_does_not_tell(simulated_gpu: Describe) -> None:
+    """Where NVML has no answer about the health of a GPU, or never gives one, the rest is still known."""
+    silent = simulated_gpu().failing("nvmlDeviceGetTotalEccErrors", 3).failing("nvmlDeviceGetTemperature*", 3)
+    (gpu,) = silent.doctor()["facts"]["gpus"]
+    assert "ecc_uncorrected" not in gpu["health"]
+    hung = simulated_gpu().failing("nvmlDeviceGetRemappedRows", "hang").doctor()
+    assert [gpu["name"] for gpu in hung["facts"]["gpus"]] == ["Tesla T4"]
+    assert "did not answer" in hung["facts"]["unknown"]["nvml"]

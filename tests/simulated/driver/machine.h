@@ -47,6 +47,10 @@ struct gpu {
     int compute_mode;
     int xid;
     long uncorrected_ecc;
+    int remap_pending, remap_failed;
+    unsigned long long clock_reasons; /* bits, as NVML gives them */
+    unsigned temperature, slowdown_temperature;
+    int virtual_gpu, licensed;
     int parent; /* -1: a whole GPU */
     int instances;
     int holders;

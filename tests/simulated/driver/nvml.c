@@ -17,7 +17,7 @@ enum {
     NVML_ARGUMENT_VERSION_MISMATCH = 25,
 };
 
-enum { XID_EVENT = 8, USERS = 64 };
+enum { XID_EVENT = 8, USERS = 64, LICENSE_TEXT = 128, LICENSES = 3 };
 
 struct pci_info {
     char bus_id_legacy[16];
@@ -38,6 +38,23 @@ struct process_info {
     unsigned pid;
     unsigned long long used;
     unsigned gpu_instance, compute_instance;
+};
+
+struct license {
+    unsigned code, state;
+    char information[LICENSE_TEXT], product[LICENSE_TEXT];
+    unsigned enabled;
+    struct {
+        uint32_t year;
+        uint16_t month, day, hour, minute, second;
+        uint8_t status;
+    } expiry;
+};
+
+struct licenses {
+    int supported;
+    unsigned count;
+    struct license license[LICENSES];
 };
 
 struct event_data {
@@ -369,6 +386,65 @@ API int nvmlDeviceGetGpuFabricInfoV(void *device, void *info) {
     (void)info;
     ENTER_DEVICE(device);
     return NVML_NOT_SUPPORTED;
+}
+
+/* ---------------------------------------------------------------------------------------------- health */
+
+API int nvmlDeviceGetRemappedRows(void *device, unsigned *corrected, unsigned *uncorrected, unsigned *pending,
+                                  unsigned *failed) {
+    ENTER_DEVICE(device);
+    const struct gpu *gpu = gpu_of(device);
+    *corrected = 0;
+    *uncorrected = gpu->remap_pending || gpu->remap_failed;
+    *pending = gpu->remap_pending;
+    *failed = gpu->remap_failed;
+    return SUCCESS;
+}
+
+API int nvmlDeviceGetCurrentClocksEventReasons(void *device, unsigned long long *reasons) {
+    ENTER_DEVICE(device);
+    *reasons = gpu_of(device)->clock_reasons;
+    return SUCCESS;
+}
+
+API int nvmlDeviceGetCurrentClocksThrottleReasons(void *device, unsigned long long *reasons) {
+    return nvmlDeviceGetCurrentClocksEventReasons(device, reasons);
+}
+
+API int nvmlDeviceGetTemperature(void *device, int sensor, unsigned *temperature) {
+    ENTER_DEVICE(device);
+    if (sensor != 0) return NVML_INVALID_ARGUMENT;
+    *temperature = gpu_of(device)->temperature;
+    return SUCCESS;
+}
+
+API int nvmlDeviceGetTemperatureThreshold(void *device, int threshold, unsigned *temperature) {
+    enum { SLOWDOWN = 1 };
+    ENTER_DEVICE(device);
+    if (threshold != SLOWDOWN) return NVML_NOT_SUPPORTED;
+    *temperature = gpu_of(device)->slowdown_temperature;
+    return SUCCESS;
+}
+
+API int nvmlDeviceGetVirtualizationMode(void *device, int *mode) {
+    enum { NONE = 0, VGPU_GUEST = 2 };
+    ENTER_DEVICE(device);
+    *mode = gpu_of(device)->virtual_gpu ? VGPU_GUEST : NONE;
+    return SUCCESS;
+}
+
+API int nvmlDeviceGetGridLicensableFeatures_v4(void *device, struct licenses *licenses) {
+    enum { COMPUTE = 4 };
+    ENTER_DEVICE(device);
+    const struct gpu *gpu = gpu_of(device);
+    *licenses = (struct licenses){0};
+    if (!gpu->virtual_gpu) return SUCCESS;
+    licenses->supported = 1;
+    licenses->count = 1;
+    licenses->license[0].code = COMPUTE;
+    licenses->license[0].state = licenses->license[0].enabled = gpu->licensed;
+    strcpy(licenses->license[0].product, "NVIDIA Virtual Compute Server");
+    return SUCCESS;
 }
 
 /* ---------------------------------------------------------------------------------------- ECC and Xid */

@@ -3,8 +3,9 @@
  * One statement per line; `gpu` and `instance` begin a device, whose statements follow it:
  *   driver 555.42.06 | cuda 12050 | runtime 12050 | cudnn 90300 | context-memory BYTES | library-memory BYTES
  *   gpu UUID | instance UUID | name TEXT | compute-capability 7.5 | memory BYTES | compute-mode 3 | xid 79 |
- * ecc 4 holder PID BYTES NAME fault FUNCTION CODE SKIP COUNT     FUNCTION may hold wildcards; CODE may be
- * `hang`; COUNT 0 means always
+ *   ecc 4 | remap PENDING FAILED | clocks REASONS | temperature NOW SLOWDOWN | virtual LICENSED |
+ *   holder PID BYTES NAME
+ *   fault FUNCTION CODE SKIP COUNT    FUNCTION may hold wildcards; CODE may be `hang`; COUNT 0 means always
  */
 #include "machine.h"
 
@@ -78,6 +79,11 @@ static void describe_gpu(struct gpu *gpu, const char *key, const char *value) {
     else if (strcmp(key, "compute-mode") == 0) gpu->compute_mode = atoi(value);
     else if (strcmp(key, "xid") == 0) gpu->xid = atoi(value);
     else if (strcmp(key, "ecc") == 0) gpu->uncorrected_ecc = atol(value);
+    else if (strcmp(key, "remap") == 0) sscanf(value, "%d %d", &gpu->remap_pending, &gpu->remap_failed);
+    else if (strcmp(key, "clocks") == 0) gpu->clock_reasons = strtoull(value, NULL, 0);
+    else if (strcmp(key, "temperature") == 0)
+        sscanf(value, "%u %u", &gpu->temperature, &gpu->slowdown_temperature);
+    else if (strcmp(key, "virtual") == 0) gpu->virtual_gpu = 1, gpu->licensed = atoi(value);
     else if (strcmp(key, "holder") == 0 && gpu->holders < MAX_HOLDERS &&
              sscanf(value, "%d %zu %95[^\n]", &holder->pid, &holder->bytes, holder->name) == 3)
         gpu->holders++;
