@@ -73,13 +73,17 @@ class Recorder:
                 found[module.nodeid] = {
                     "nodeid": module.nodeid, "outcome": "error", "phase": "collect", "cause": cause,
                 }  # fmt: skip
+        last: str | None = None
+        test: dict[str, Any] = {}
         for report in self._reports:
-            nodeid = report.nodeid
-            test = found.get(nodeid)
-            if test is None:
-                test = {"nodeid": nodeid, "outcome": "passed", "started": report.start, "seconds": 0.0}
-                found[nodeid] = test
             extra = report.__dict__
+            nodeid = report.nodeid
+            if nodeid is not last:
+                last = nodeid
+                test = found.get(nodeid) or {
+                    "nodeid": nodeid, "outcome": "passed", "started": report.start, "seconds": 0.0,
+                }  # fmt: skip
+                found[nodeid] = test
             if "context" not in extra:  # not of a subtest
                 test["seconds"] += extra["duration"]
             if extra["outcome"] != "passed" or "wasxfail" in extra:

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any
 
 from pytest_tfgpu.model import Report, TestDiagnosis, TestResult
@@ -81,25 +82,19 @@ def _test_rows(tests: tuple[TestResult, ...]) -> Iterator[str]:
 
 def _test_row(test: TestResult) -> str:
     """Write a test out: encoding thousands of them takes three times as long, mostly for digits nobody reads."""
-    encode = _ENCODER.encode
-    row = (
-        f'{{"nodeid": {encode(test.nodeid)}, "outcome": {encode(test.outcome)}, "phase": {encode(test.phase)}'
-    )
-    if test.started is not None:
-        row += f', "started": {_seconds(test.started)}'
-    if test.seconds is not None:
-        row += f', "seconds": {_seconds(test.seconds)}'
+    row = f'{{"nodeid": {_quoted(test.nodeid)}, "outcome": {_quoted(test.outcome)}, "phase": {_quoted(test.phase)}'
+    started, seconds = test.started, test.seconds
+    if started is not None:
+        row += f', "started": {started:.6f}' if math.isfinite(started) else ', "started": null'
+    if seconds is not None:
+        row += f', "seconds": {seconds:.6f}' if math.isfinite(seconds) else ', "seconds": null'
     if test.worker is not None:
-        row += f', "worker": {encode(test.worker)}'
+        row += f', "worker": {_quoted(test.worker)}'
     if test.gpu is not None:
         row += f', "gpu": {test.gpu}'
     if test.cause is not None:
-        row += f', "cause": {encode(test.cause)}'
+        row += f', "cause": {_quoted(test.cause)}'
     return row + "}"
-
-
-def _seconds(value: float) -> str:
-    return f"{value:.6f}" if math.isfinite(value) else "null"
 
 
 def _plain(value: object) -> object:
