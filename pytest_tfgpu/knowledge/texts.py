@@ -173,20 +173,65 @@ NO_OPTION = (
 )
 """An operation without a kernel for the layout, the grouping or another option that was asked for."""
 
-CUDNN_SETUP = ("Failed to set cuDNN stream", "Failed to set dropout descriptor")
+CUDNN_SETUP = (
+    "Failed to set {cuDNN|cuBlas|cuSolverDN|cuSparse} stream",
+    "Failed to set dropout descriptor",
+    "Failed to initialize DNN support",
+)
 """cuDNN was started and couldn't be set up: both take memory of their own."""
 
-SHAPES = (
-    "must {be|have} the same {rank|shape|size|number of dimensions|first dimension}",
-    "must have {equal|same} {rank|shape|shapes|size}",
-    "must be {|a }{#}-{dimensional|D}",
-    "{must have|must be|expected|be at least} rank {#}",
-    "{has|have} {different|incompatible} {shape|shapes|ndims|ranks}",
-    "{shape|shapes|dimensions|ranks|sizes} {do|does} not match",
-    "dimensions {should|must} {match|be equal}",
-    "{size|dimension|rank} mismatch",
-    "was passed for an output of shape",
-    "but {got|saw|received|found} {|input with }shape",
-    "Input is empty tensor",
+HOST_ENDED = (
+    "oom-kill event",
+    "Exceeded {job|step} memory limit",
+    "exceeded memory limit ({#} > {#})",
+    "cgroup out-of-memory handler",
+    "OOMKilled",
+    "paging file is too small",
+    "possibly out of memory",
+    "Perhaps out of memory?",
+    "excessive memory usage causing the Operating System to kill",
+    "workers are out of shared memory",
+    "array is too big; `arr.size * arr.dtype.itemsize` is larger",
+    "memory usage exceeds the limit",
+    "killed by the OOM killer",
+    "Not enough memory resources are available to process this command",
 )
-"""The turns in which TensorFlow's and Keras's checks of arguments speak of shapes, in many operations."""
+"""Slurm, Kubernetes, Windows and others say that the host's memory ran out."""
+
+HOST_PERHAPS = (
+    "{returncode|exitcode|code|status} {=|}-9",
+    "terminated by signal {9|SIGKILL}",
+    "signal SIGKILL",
+    "posix_memalign failed",
+    "tcmalloc: large alloc",
+)
+"""A process was ended from outside, or asked for much, as it happens where the host's memory runs out."""
+
+NO_OPTION_EITHER = (
+    "not supported for {CPU|GPU|CPUs|GPUs}",
+    "not {|currently |yet }implemented for {|the }{MPS|Metal|CPU|GPU}",
+    "must run on {|a }{GPU|CPU}",
+    "requires a {GPU|CUDA} device",
+    "CPU implementation of {} does not support",
+    "is not supported on {CPU|GPU|CPUs|GPUs}",
+    "only runs on {|the }{GPU|CPU}",
+    "on GPU requires",
+    "GPU {w} requires",
+    "too large {to transpose on|for|for a} GPU",
+    "elements too large for GPU kernel",
+)
+"""The turns in which other programs say so, too."""
+
+DRIVER_ABSENT = (
+    "{libnvidia-fatbinaryloader|libnvidia-ml|libnvidia-ptxjitcompiler}{w} cannot open shared object file",
+    "cuInit: CUresult(-1)",
+    "NVIDIA-SMI couldn't find libnvidia-ml",
+    "Module nvidia not found",
+    "could not insert 'nvidia",
+    "The NVIDIA Driver was not detected",
+    "nvidia-smi: command not found",
+    "NVML: Driver Not Loaded",
+    "NVML Shared Library Not Found",
+    "nvml error: driver not loaded",
+)
+"""What the loader, nvidia-smi, NVML and modprobe say where no driver is installed, or a part of it isn't there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading
@@ -20,6 +21,14 @@ _GPU_LOST = Probe(
     "cannot dlopen some gpu",
     "cuinit:",
     "does not match dso",
+)
+_CODE = Probe(
+    r"(?:cuda(?: driver| runtime)? ?(?:error|status)|CUresult)\W{0,4}(?:code )?(\d{1,3})(?![\w.])|"
+    r"\b(?:cuda?[A-Z]\w{2,40}|launch|kernel)[^\n]{0,60}? error code:? (\d{1,3})(?![\w.])|\bcode=(\d{1,3})\(cuda",
+    "cuda",
+    "curesult",
+    "launch",
+    flags=re.IGNORECASE,
 )
 
 
@@ -55,9 +64,17 @@ def gpu_lost(case: Case, _: str) -> Reading | None:
     return Reading() if meant and "failed call to cuinit" in case.lower else NO
 
 
+def _cuda_code(case: Case, argument: str) -> Reading | None:
+    """Whether CUDA's status is given by one of the numbers in the argument (`700/719`) alone."""
+    found = _CODE.search(case)
+    code = next((group for group in found.groups() if group), None) if found else None
+    return Reading("", _CODE.quote(case)) if code in argument.split("/") else NO
+
+
 READINGS: dict[str, Function] = {
     "library-missing": _library_missing,
     "library-found": _library_found,
     "kernel-driver-runs": _kernel_driver_runs,
     "gpu-lost": gpu_lost,
+    "cuda-code": _cuda_code,
 }

@@ -48,8 +48,11 @@ _SMI_PROCESS = Probe(
 )
 _TORCH = Probe(
     r"\btorch[._]|PyTorch|cuda\.OutOfMemoryError|CUDA out of memory\. Tried|"
-    r"CUDA kernel errors might be asynchronously|TORCH_USE_CUDA_DSA",
+    r"CUDA kernel errors might be asynchronously|TORCH_USE_CUDA_DSA|"
+    r"cuDNN error: CUDNN_STATUS_|CUDA error: CU\w{4,7}_STATUS_\w{1,40} when calling",
     "torch",
+    "cudnn error: cudnn_status_",
+    "when calling `cu",
     "cuda out of memory",
     "cuda kernel errors might",
 )
@@ -61,6 +64,10 @@ _JAX = Probe(
     "pjrt",
     "xla_bridge",
 )
+_OTHERS = re.compile(
+    r"(?:^| )(?:cupy|cupy_backends|numba\.cuda|mxnet|pycuda|cudf|rmm|paddle|onnxruntime|cuml)[._]"
+)
+"""Packages whose own exceptions tell of the GPU."""
 _PATH_ALONE = re.compile(
     r"(?:[\w.]{1,120}: )?(?:[A-Za-z]:)?\.{0,2}(?:[/\\][\w.@ ~+-]{1,100}){2,20}\s{0,4}(?:\n\s{0,8}\[\[|$)"
 )
@@ -133,13 +140,15 @@ def _node_texts(message: str) -> list[str]:
 
 
 def _other_framework(case: Case, _: str) -> Reading | None:
-    """Whether PyTorch or JAX raised it."""
+    """Whether PyTorch, JAX or another framework raised it."""
     classes = " ".join(link.type for link in case.evidence.chain)
     modules = {frame.module.partition(".")[0] for frame in case.evidence.frames}
     if "torch" in modules or _TORCH.pattern.search(classes) or _TORCH.search(case):
         return Reading("It comes from PyTorch.")
     if modules & {"jax", "jaxlib"} or _JAX.pattern.search(classes) or _JAX.search(case):
         return Reading("It comes from JAX.")
+    if _OTHERS.search(classes):
+        return Reading("It comes from another framework than TensorFlow.")
     return NO
 
 

@@ -19,6 +19,20 @@ CUDA_OF_TENSORFLOW: tuple[tuple[Version, Version], ...] = (
     ((2, 16), (12, 3)),
     ((2, 18), (12, 5)),
 )
+# https://www.tensorflow.org/install/source#gpu
+CUDNN_OF_TENSORFLOW: tuple[tuple[Version, Version], ...] = (
+    ((1, 0), (5, 1)),
+    ((1, 3), (6, 0)),
+    ((1, 5), (7, 0)),
+    ((1, 13), (7, 4)),
+    ((2, 1), (7, 6)),
+    ((2, 4), (8, 0)),
+    ((2, 5), (8, 1)),
+    ((2, 12), (8, 6)),
+    ((2, 14), (8, 7)),
+    ((2, 15), (8, 9)),
+    ((2, 18), (9, 3)),
+)
 # https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/ (minor version compatibility from 11.0 on)
 DRIVER_OF_CUDA: tuple[tuple[Version, Version], ...] = (
     ((8, 0), (375, 26)),

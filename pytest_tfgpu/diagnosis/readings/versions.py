@@ -11,6 +11,7 @@ from pytest_tfgpu.diagnosis.readings.tables import (
     CAPABILITY_OF_NAME,
     CUDA_OF_CAPABILITY,
     CUDA_OF_TENSORFLOW,
+    CUDNN_OF_TENSORFLOW,
     DRIVER_OF_CUDA,
     Version,
     lookup,
@@ -52,7 +53,8 @@ def cudnn_pair(case: Case) -> tuple[Version, Version]:
     if found:
         return _cudnn_version(found[1]), _cudnn_version(found[2])
     built = case.facts.built_for
-    return version(case.facts.cudnn), version(built.cudnn if built else None)
+    compiled = version(built.cudnn if built else None) or lookup(CUDNN_OF_TENSORFLOW, tensorflow(case))
+    return version(case.facts.cudnn), compiled
 
 
 def _cudnn_version(value: str) -> Version:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_tfgpu.knowledge import statuses
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -40,6 +41,21 @@ CAUSE = Cause(
         Signature("root", ("NCCL: {} Set NCCL_DEBUG",), weight=0.85),
         Signature("excludes", needs=("fault-earlier",), weight=0.8),
         Signature("excludes", needs=("cpu-build",), weight=0.3),
+        *statuses.signs("collective-failure"),
+        Signature(
+            "root",
+            (
+                "ncclComm{InitRank|InitAll|Split|Abort|GetAsyncError} failed",
+                "nccl{GroupEnd|GroupStart|AllReduce|Broadcast|Send|Recv} failed",
+                "Could not init NCCL",
+                "Shape mismatch in the collective",
+                "collective {instance|group}{} {mismatch|inconsistent|expected shape}",
+                "unexpectedly disconnected",
+                "Heartbeat timeout",
+                "coordination service {agent|error|failed}",
+            ),
+            weight=0.75,
+        ),
     ),
     help=(
         Help("Run with NCCL_DEBUG=INFO: its WARN lines name the reason."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -32,6 +32,16 @@ CAUSE = Cause(
         Signature("excludes", texts.CUDNN_HANDLE, weight=0.7),
         Signature("excludes", needs=("cudnn-unfit",), weight=0.5),
         Signature("excludes", needs=("gpu-newer-than-cuda",), weight=0.4),
+        *statuses.signs("conv-algorithm-unavailable"),
+        Signature(
+            "follows",
+            (
+                "No cuDNN plans can be built",
+                "Construction of cuDNN graph failed",
+                "is not supported by cudnn",
+            ),
+            weight=0.5,
+        ),
     ),
     notes=("gpu-memory-free",),
     help=(

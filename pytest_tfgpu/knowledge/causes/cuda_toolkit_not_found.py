@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -38,6 +38,21 @@ CAUSE = Cause(
         Signature("root", texts.PTXAS_REFUSED, weight=0.85),
         Signature("excludes", ("is not defined for option 'gpu-name'", "Unsupported .version"), weight=0.5),
         Signature("excludes", ("Loaded PTX assembler is too old",), weight=0.6),
+        *statuses.signs("cuda-toolkit-not-found"),
+        Signature(
+            "root",
+            (
+                "{ptxas|nvlink|fatbinary}: {Permission denied|cannot execute}",
+                "Exec format error{}ptxas",
+                "{nvlink|fatbinary} exited with non-zero",
+                "Failed to compile generated PTX with ptxas",
+                "ptxas too old",
+            ),
+            weight=0.65,
+        ),
+        Signature(
+            "follows", ("by setting xla_gpu_cuda_data_dir", "Searched for CUDA in the following"), weight=0.5
+        ),
     ),
     help=(
         Help(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -54,11 +54,18 @@ CAUSE = Cause(
         Signature("confirms", needs=("cuda-unlike-build",), weight=0.3),
         Signature("follows", texts.CUDNN_BACKWARD, weight=0.42),
         Signature("follows", texts.CUDNN_RNN, weight=0.3),
-        Signature("root", ("Could not load symbol {cu|nv|cublas|cudnn}{w}",), weight=0.78),
+        Signature("root", ("Could not load symbol {cu|nv|cublas}{w}",), weight=0.78),
         Signature("excludes", needs=("fault-printed",), weight=0.7),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
         Signature("excludes", needs=("gpu-memory-low",), weight=0.5),
         Signature("excludes", needs=("allocation-refused",), weight=0.7),
+        *statuses.signs("cuda-version-mismatch"),
+        Signature(
+            "root",
+            ("undefined symbol: {__nvJitLink|__cublas|__cufft|__cusolver|__cusparse|nvml}{w}",),
+            weight=0.85,
+        ),
+        Signature("follows", ("Could not load symbol cudnn{w}",), weight=0.5),
     ),
     notes=("cuda-unlike-build",),
     help=(

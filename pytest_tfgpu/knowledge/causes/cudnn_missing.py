@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -46,6 +46,10 @@ CAUSE = Cause(
         Signature("excludes", needs=("cudnn-unfit",), weight=0.6),
         Signature("excludes", ("undefined symbol", "not defined in file"), weight=0.7),
         Signature("excludes", needs=("library-found:libcudnn",), weight=0.7),
+        *statuses.signs("cudnn-missing"),
+        Signature(
+            "root", ("Invalid handle. Cannot load symbol cudnn{w}",), needs=("gpu-wanted",), weight=0.8
+        ),
     ),
     notes=("library-missing:libcudnn",),
     help=(

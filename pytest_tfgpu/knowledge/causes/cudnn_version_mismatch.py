@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -56,6 +56,12 @@ CAUSE = Cause(
         Signature("excludes", ("Failed to determine cuDNN version",), weight=0.5),
         Signature("excludes", needs=("fault-printed",), weight=0.85),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
+        *statuses.signs("cudnn-version-mismatch"),
+        Signature("root", ("Could not load symbol cudnn{w}",), weight=0.7),
+        Signature("excludes", needs=("other-framework",), weight=0.6),
+        Signature(
+            "root", ("Cudnn version is too old", "requires {cuDNN|cudnn} {|v|version |>= }{#}"), weight=0.75
+        ),
     ),
     notes=("cudnn-unfit",),
     help=(

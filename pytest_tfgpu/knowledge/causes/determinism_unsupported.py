@@ -25,6 +25,11 @@ CAUSE = Cause(
             ),
             weight=0.93,
         ),
+        Signature(
+            "root",
+            ("has no deterministic implementation", "Deterministic mode is{|n't} supported"),
+            weight=0.85,
+        ),
     ),
     help=(
         Help("Set a seed first: tf.random.set_seed(...).", needs=("text:seed",)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -40,6 +40,7 @@ CAUSE = Cause(
             weight=0.88,
         ),
         Signature("excludes", needs=("driver-halves-agree",), weight=0.8),
+        *statuses.signs("driver-library-mismatch"),
     ),
     notes=("driver-halves-differ",),
     help=(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -71,6 +71,21 @@ CAUSE = Cause(
         Signature("excludes", needs=("driver-halves-differ",), weight=0.6),
         Signature("excludes", needs=("driver-halves-agree",), weight=0.5),
         Signature("excludes", ("{cudart64|cublas64|libcudart|libcublas}{w} not found",), weight=0.3),
+        *statuses.signs("driver-missing"),
+        Signature(
+            "root",
+            texts.DRIVER_ABSENT,
+            needs=("gpu-wanted",),
+            weight=0.75,
+        ),
+        Signature(
+            "follows",
+            ("nvidia-container-cli: {detection|device|ldcache|mount|requirement} error",),
+            weight=0.5,
+        ),
+        Signature(
+            "follows", ("No NVIDIA GPU detected", "No NVIDIA {driver|drivers} {detected|found}"), weight=0.5
+        ),
     ),
     help=(
         Help(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -41,6 +41,17 @@ CAUSE = Cause(
         Signature("follows", ("Failed to create session",), weight=0.25),
         Signature("excludes", needs=("driver-fits-cuda",), weight=0.3),
         Signature("excludes", needs=("fault-printed",), weight=0.5),
+        *statuses.signs("driver-too-old"),
+        Signature(
+            "root",
+            (
+                "This container was built for NVIDIA Driver Release {#} or later",
+                "driver version ({#}) is older than",
+                "{requires|needs} {|NVIDIA |a }driver {version |}{>=|at least}",
+                "update your {graphics|NVIDIA|GPU} driver",
+            ),
+            weight=0.8,
+        ),
     ),
     notes=("driver-too-old-for-cuda",),
     help=(

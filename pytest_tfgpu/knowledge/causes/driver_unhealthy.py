@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_tfgpu.knowledge import statuses
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -60,6 +61,19 @@ CAUSE = Cause(
         Signature("excludes", needs=("driver-halves-differ",), weight=0.8),
         Signature("excludes", needs=("hidden-by-variable",), weight=0.7),
         Signature("excludes", ("/dev/nvidia0 does not exist",), weight=0.5),
+        *statuses.signs("driver-unhealthy"),
+        Signature(
+            "root",
+            (
+                "cudaGetDevice() failed. Status: {unknown error|initialization error|OS call failed}",
+                "{cudaSetDevice()|implicit initialization} on GPU:{#} failed. Status: initialization error",
+                "NVML: {Insufficient Permissions|GPU access blocked by the operating system}",
+                "nvml error: {unknown error|insufficient permissions}",
+                "nvidia-container-cli: initialization error: cuda error",
+                "NVRM: {GPU |}{}RmInitAdapter",
+            ),
+            weight=0.6,
+        ),
     ),
     notes=("driver-halves-agree",),
     help=(

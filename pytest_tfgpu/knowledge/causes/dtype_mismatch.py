@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_tfgpu.knowledge import arguments
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -24,6 +25,7 @@ CAUSE = Cause(
         Signature("root", ("Expected {w}, {|but }got {} of type '{w}' instead",), weight=0.75),
         Signature("root", ("not in the list of allowed values",), where="message", weight=0.65),
         Signature("excludes", needs=("kernels-lack-type",), weight=0.7),
+        Signature("root", arguments.TYPES_UNFIT, where="message", weight=0.65),
     ),
     help=(
         Help("Cast one side: NumPy makes float64 and int64 where TensorFlow's default is float32."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -45,6 +45,7 @@ CAUSE = Cause(
         ),
         Signature("excludes", ("Detected unsupported operations",)),
         Signature("excludes", ("Cast {w} to {w} is not supported",)),
+        *statuses.signs("dtype-unsupported-on-device"),
     ),
     notes=("kernels-lack-type",),
     help=(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 _ANY = (
@@ -59,6 +59,7 @@ CAUSE = Cause(
         Signature("follows", ("failed to free device memory", "error deallocating host memory"), weight=0.4),
         Signature("follows", (*texts.FAULT, "Error recording CUDA event"), weight=0.4),
         Signature("follows", ("Failed setting context", "failed to set stream for cuBLAS"), weight=0.4),
+        *statuses.signs("earlier-gpu-fault"),
     ),
     notes=("fault-earlier",),
     help=(

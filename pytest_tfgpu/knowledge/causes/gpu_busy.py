@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -45,6 +45,13 @@ CAUSE = Cause(
             weight=0.3,
         ),
         Signature("excludes", needs=("virtual-gpu",), weight=0.4),
+        *statuses.signs("gpu-busy"),
+        Signature("root", ("exclusive-{process|thread} mode", "in exclusive {|compute }mode"), weight=0.7),
+        Signature(
+            "follows",
+            ("failed call to {cuDevicePrimaryCtxRetain|cuCtxCreate}: {}INVALID_DEVICE",),
+            weight=0.5,
+        ),
     ),
     notes=("exclusive-mode", "other-processes"),
     help=(

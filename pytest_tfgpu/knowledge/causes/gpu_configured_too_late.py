@@ -19,6 +19,8 @@ CAUSE = Cause(
                 "cannot be set after the context has been initialized",
                 "Memory growth cannot differ between GPU devices",
                 "Cannot set memory growth on device when virtual devices configured",
+                "is being mapped to multiple {|CUDA }devices",
+                "set per_process_gpu_memory_fraction when virtual_devices is set",
             ),
             weight=0.92,
         ),

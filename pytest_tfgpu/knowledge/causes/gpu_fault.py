@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -12,7 +12,7 @@ CAUSE = Cause(
     "more.",
     signatures=(
         Signature("root", texts.FAULT, weight=0.86),
-        Signature("root", ("Xid {~}{: 13,|: 31,|: 43,|: 45,}",), weight=0.85),
+        Signature("root", ("Xid {~}{: 13,|: 31,|: 32,|: 43,|: 45,|: 68,|: 69,|: 109,}",), weight=0.85),
         Signature("root", ("GetDeviceRemovedReason",), weight=0.65),
         Signature("follows", ("Assertion `err == cudaSuccess' failed",), weight=0.4),
         Signature("follows", ("Unexpected Event status: {#}",), weight=0.6),
@@ -52,6 +52,22 @@ CAUSE = Cause(
         Signature("excludes", ("uncorrectable ECC", "fallen off the bus", "CUDA_ERROR_ECC"), weight=0.7),
         Signature("excludes", ("CUDA_ERROR_OUT_OF_MEMORY",), weight=0.3),
         Signature("excludes", ("failed call to cuInit",), weight=0.8),
+        *statuses.signs("gpu-fault"),
+        Signature(
+            "follows", ("failed to synchronous memcpy", "failed to synchronously {memcpy|memset}"), weight=0.5
+        ),
+        Signature("follows", ("Received signal 11",), also=("libcuda.so", "libcudnn"), weight=0.3),
+        Signature(
+            "follows",
+            (
+                "{Failed to|Could not} launch {gpuprim|cub}::",
+                "Launch of gpu kernel for {w} failed",
+                "GPU memcpy from {device to host|host to device} failed",
+                "Failed to copy data to GPU",
+                "Failed to wait for cuda event",
+            ),
+            weight=0.4,
+        ),
     ),
     help=(
         Help("Restart the process: every later GPU operation in it fails. Only this first error counts."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_tfgpu.knowledge import statuses
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -33,6 +34,22 @@ CAUSE = Cause(
         Signature("follows", ("Xid",), where="log", weight=0.4),
         Signature("follows", ("CUDA_ERROR_UNKNOWN: unknown error",), unless=("text:cuInit",), weight=0.25),
         Signature("follows", ("cudaErrorHardwareStackError", "ERR!"), weight=0.4),
+        *statuses.signs("gpu-hardware-error"),
+        Signature(
+            "root",
+            ("Xid {~}{: 8,|: 46,|: 54,|: 56,|: 61,|: 65,|: 81,|: 93,|: 110,|: 136,|: 140,|: 143,|: 145,}",),
+            weight=0.85,
+        ),
+        Signature(
+            "root",
+            (
+                "GPU crash dump has been created",
+                "AER: {Uncorrected|Corrected}{}error",
+                "{HW|Thermal} {Thermal |}Slowdown{} Active",
+                "reached shutdown temp",
+            ),
+            weight=0.6,
+        ),
     ),
     help=(
         Help("Look at dmesg (Xid) and nvidia-smi -q (ECC, temperature, power) of this card."),

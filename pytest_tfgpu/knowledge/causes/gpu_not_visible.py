@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -46,6 +46,15 @@ CAUSE = Cause(
         Signature(
             "excludes", ("Ignoring {visible gpu|gpu} device",), also=("Cuda compute capability",), weight=0.6
         ),
+        *statuses.signs("gpu-not-visible"),
+        Signature("root", ("NoDevFiles",), needs=("gpu-wanted",), weight=0.85),
+        Signature("follows", ("nvidia-container-cli: {detection|device|ldcache|mount} error",), weight=0.5),
+        Signature(
+            "follows",
+            ("NVML: {Insufficient|No} Permissions", "nvml error: insufficient permissions"),
+            weight=0.5,
+        ),
+        Signature("follows", ("The NVIDIA Driver was not detected", "No NVIDIA GPU detected"), weight=0.5),
     ),
     notes=("hidden-by-variable", "divided-by-mig"),
     help=(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_tfgpu.knowledge import arguments
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -11,25 +12,18 @@ CAUSE = Cause(
     signatures=(
         Signature(
             "root",
-            (
-                "indices{} = {} is not in [0,",
-                "indices = {} is not in [0,",
-                "indices{} = {} does not index into",
-                "indices{} is out of {range|bounds}",
-                "Received a label value of {} which is outside the valid range",
-                "segment id {} out of range",
-                "is out of range [0,",
-                "segment ids {are not increasing|must be >= 0|are not sorted}",
-                "`{labels|predictions|indices}` out of bound",
-                "Index out of range using input dim",
-                "in indices is out of range",
-                "Saw a non-null label (index >= num_classes",
-                "slice index {} of dimension {#} out of bounds",
-                "index {#} is out of bounds",
-            ),
+            arguments.INDICES,
             weight=0.85,
         ),
         Signature("excludes", exceptions=("AssertionError",)),
+        Signature(
+            "root",
+            arguments.INDICES_CHECKED,
+            where="message",
+            exceptions=("InvalidArgumentError", "OutOfRangeError", "IndexError"),
+            needs=("computing-operation",),
+            weight=0.65,
+        ),
     ),
     help=(
         Help(

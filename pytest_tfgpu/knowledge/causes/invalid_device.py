@@ -31,6 +31,23 @@ CAUSE = Cause(
         Signature("excludes", needs=("kernels-lack-type",), weight=0.4),
         Signature("excludes", needs=("cpu-build",), weight=0.4),
         Signature("excludes", needs=("hidden-by-variable",), weight=0.4),
+        Signature(
+            "root",
+            (
+                "listed an invalid {GPU|device} id",
+                "Malformed device specification",
+                "Unknown attribute{} device",
+                "Some of the devices are not available",
+                "device {CUDA|GPU}:{#} not found",
+                "{device|devices} {} {is|are} not available{} only",
+                "Unrecognized device",
+                "is not a valid {device|GPU}",
+                "Not enough {GPUs|devices}",
+            ),
+            where="message",
+            weight=0.65,
+        ),
+        Signature("excludes", ("failed call to cuInit: {}CUDA_ERROR_INVALID_DEVICE",), weight=0.8),
     ),
     notes=("no-gpu-listed", "gpu-listed"),
     help=(

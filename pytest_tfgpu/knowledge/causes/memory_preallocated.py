@@ -76,6 +76,7 @@ CAUSE = Cause(
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
         Signature("excludes", needs=("driver-too-old-for-cuda",), weight=0.5),
         Signature("excludes", needs=("gpu-newer-than-cuda",), weight=0.5),
+        Signature("excludes", needs=("other-framework",), weight=0.6),
     ),
     notes=("gpu-memory-low", "gpu-memory-preallocated"),
     help=(

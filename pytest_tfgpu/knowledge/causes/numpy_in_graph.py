@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_tfgpu.knowledge import arguments
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -33,6 +34,8 @@ CAUSE = Cause(
             weight=0.65,
         ),
         Signature("root", ("{SymbolicTensor|KerasTensor}' object has no attribute",), weight=0.75),
+        Signature("root", arguments.SYMBOLIC, where="message", weight=0.7),
+        Signature("root", arguments.LEAKED, where="message", weight=0.5),
     ),
     help=(
         Help(

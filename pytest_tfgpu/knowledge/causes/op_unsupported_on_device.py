@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -66,6 +66,22 @@ CAUSE = Cause(
         Signature("excludes", ("deterministic",), weight=0.9),
         Signature("excludes", ("to apply delegate", "TfLite", "TFLite")),
         Signature("excludes", needs=("no-kernels", "no-gpu-listed"), weight=0.35),
+        *statuses.signs("op-unsupported-on-device"),
+        Signature("root", texts.NO_OPTION_EITHER, where="message", weight=0.65),
+        Signature(
+            "root",
+            (
+                "only {support|supports|supported}",
+                "unsupported",
+                "unimplemented",
+                "not {|yet |currently }{supported|implemented}",
+                "{doesn't|does not|do not} {|yet |currently }support",
+            ),
+            where="message",
+            exceptions=("UnimplementedError",),
+            unless=("text:://", "text:Cast "),
+            weight=0.5,
+        ),
     ),
     notes=("depths-fit-for-groups", "operation-on-cpu", "kernels-only-for:GPU", "kernels-only-for:CPU"),
     help=(

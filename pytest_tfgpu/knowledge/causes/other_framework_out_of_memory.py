@@ -8,7 +8,7 @@ from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signa
 CAUSE = Cause(
     id="other-framework-out-of-memory",
     category="memory",
-    summary="PyTorch or JAX, not TensorFlow, ran out of GPU memory.",
+    summary="Another framework (PyTorch, JAX ...), not TensorFlow, ran out of GPU memory.",
     signatures=(
         Signature(
             "root",
@@ -18,6 +18,21 @@ CAUSE = Cause(
         ),
         Signature("root", exceptions=("OutOfMemoryError",), needs=("other-framework",), weight=0.92),
         Signature("root", ("CUDA out of memory. Tried to allocate",), weight=0.92),
+        Signature(
+            "root",
+            ("cupy.cuda.memory", "cudaMalloc failed: out of memory", "cuMemAlloc failed: out of memory"),
+            weight=0.85,
+        ),
+        Signature("root", ("rmm{w} out_of_memory: CUDA error", "out_of_memory: CUDA error at"), weight=0.85),
+        Signature("root", ("Call to cuMemAlloc results in CUDA_ERROR_OUT_OF_MEMORY",), weight=0.88),
+        Signature("root", ("CUDA error: out of memory",), exceptions=("RuntimeError",), weight=0.85),
+        Signature(
+            "root",
+            ("CUBLAS_STATUS_ALLOC_FAILED when calling", "CUDNN_STATUS_ALLOC_FAILED"),
+            needs=("other-framework",),
+            weight=0.85,
+        ),
+        Signature("root", texts.NOT_INITIALIZED, needs=("other-framework",), weight=0.6),
     ),
     notes=("other-framework",),
     help=(

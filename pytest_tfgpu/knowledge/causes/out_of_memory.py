@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -56,6 +56,7 @@ CAUSE = Cause(
         Signature("excludes", needs=("memory-in-pieces",), weight=0.5),
         Signature("excludes", needs=("many-graphs",), weight=0.35),
         Signature("excludes", texts.NO_ALGORITHM, needs=("gpu-memory-free",), weight=0.8),
+        *statuses.signs("out-of-memory"),
     ),
     notes=("memory-shared-with-host", "allocator-full", "request-beyond-limit", "tensor-size"),
     help=(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_tfgpu.knowledge import packages
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -11,50 +12,22 @@ CAUSE = Cause(
     signatures=(
         Signature(
             "root",
-            (
-                "Descriptors cannot {|not }be created directly",
-                "compiled using NumPy 1.x cannot be run in NumPy 2",
-                "compiled against {API|ABI} version {w} but this version of numpy is",
-                "numpy{w} size changed, may indicate binary incompatibility",
-                "numpy.core.multiarray failed to import",
-                "numpy.core.umath failed to import",
-                "__array__() takes 1 positional argument but 2 were given",
-                "Unable to convert function return value to a Python type! The signature was () -> handle",
-                "Couldn't build proto file into descriptor pool",
-                "module 'numpy' has no attribute",
-                "`np.{w}` was {a deprecated alias|removed in the NumPy 2.0 release}",
-                "Your currently installed version of Keras is Keras 3",
-                "Keras requires TensorFlow {#} or higher",
-                "_pb2.py file, your generated code is out of date",
-                "Detected incompatible Protobuf Gencode/Runtime versions",
-                "'MessageFactory' object has no attribute",
-                "module 'google.protobuf{w}' has no attribute",
-                "GLIBCXX_{w}' not found",
-                "GLIBC_{w}' not found",
-                "google/protobuf/pyext",
-                "of the Protocol Buffer runtime library",
-                "Another metric with the same name already exists",
-                "is not {supported|available} in Keras 3",
-            ),
+            packages.BROKEN,
             weight=0.88,
         ),
         Signature(
             "root",
-            (
-                "cannot import name '{w}' from {|partially initialized module "
-                "}'{tensorflow|keras|numpy|google|tf_keras}{w}",
-                "cannot import name '{w}' from '{tensorflow|keras|numpy|tf_keras}'",
-            ),
+            packages.NAMES,
             weight=0.8,
         ),
         Signature(
             "root",
-            ("cannot import name '{w}' from '{typing_extensions|wrapt|flatbuffers|h5py}",),
+            packages.NAMES_ELSEWHERE,
             weight=0.75,
         ),
         Signature(
             "root",
-            ("No module named '{keras.|tensorflow.|numpy.|tensorflow_estimator|tf_keras}{w}",),
+            packages.MISSING,
             weight=0.75,
         ),
         Signature(
@@ -74,11 +47,7 @@ CAUSE = Cause(
         Signature("root", ("libmetal_plugin{w}",), also=("Symbol not found",), weight=0.75),
         Signature(
             "root",
-            (
-                "satisfies the requirement {tensorflow|keras|tf-nightly}",
-                "matching distribution found for {tensorflow|keras|tf-nightly}",
-                "tensorflow{w} is not a supported wheel on this platform",
-            ),
+            packages.INSTALL,
             weight=0.85,
         ),
         Signature(
@@ -95,6 +64,33 @@ CAUSE = Cause(
         ),
         Signature("root", ("'str' object has no attribute 'decode'",), also=("hdf5", "h5py"), weight=0.8),
         Signature("follows", ("DLL load failed",), also=("native TensorFlow runtime",), weight=0.4),
+        Signature("root", packages.GONE_FROM_PYTHON, needs=("text:tensorflow",), weight=0.7),
+        Signature(
+            "root",
+            packages.RESOLVER,
+            also=("{tensorflow|keras|tf-nightly}", "tensorflow-{gpu|cpu}"),
+            weight=0.85,
+        ),
+        Signature("root", packages.SAVED_ELSEWHERE, where="message", weight=0.6),
+        Signature("root", ("{msvcp140|msvcp140_1|vcruntime140|vcruntime140_1}.dll",), weight=0.7),
+        Signature(
+            "root",
+            ("DLL load failed",),
+            also=("initialization routine failed",),
+            needs=("text:tensorflow",),
+            weight=0.65,
+        ),
+        Signature("follows", ("DLL load failed while importing _pywrap_tensorflow",), weight=0.45),
+        Signature(
+            "root",
+            (
+                "wrong architecture",
+                "incompatible architecture",
+                "Library not loaded: @rpath/libtensorflow{w}",
+            ),
+            needs=("text:tensorflow",),
+            weight=0.7,
+        ),
     ),
     help=(
         Help("Install the versions that this TensorFlow asks for: pip check names what doesn't fit."),

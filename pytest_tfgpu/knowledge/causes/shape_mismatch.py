@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import arguments, statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -12,54 +12,7 @@ CAUSE = Cause(
     signatures=(
         Signature(
             "root",
-            (
-                "to have shape {} but got array with shape",
-                "to have {#} dimensions, but got array with shape",
-                "Data cardinality is ambiguous",
-                "must be evenly divisible by {#} but is",
-                "must have the same size and shape",
-                "must have {compatible|the same} shapes",
-                "have incompatible shapes",
-                "In[0] mismatch In[1] shape",
-                "Inner dimensions of the matrices must agree",
-                "Cannot reshape a tensor with",
-                "could not broadcast input array from shape",
-                "operands could not be broadcast together",
-                "must match the size of tensor",
-                "The last dimension of the inputs to",
-                "Incompatible shapes:",
-                "doesn't match computed",
-                "must have the same depth",
-                "does not match filter's input depth",
-                "required broadcastable shapes",
-                "Matrix size-incompatible",
-                "must be evenly divisible by filter depth",
-                "Computed output size would be negative",
-                "must have the same first dimension",
-                "Dimensions must be equal",
-                "Shapes {} are incompatible",
-                "Shapes {} and {} must {have the same rank|be equal rank}",
-                "Shape must be {rank|at least rank} {}but is rank",
-                "Input to reshape is a tensor with {#} values, but the requested shape",
-                "is incompatible with the layer: expected",
-                "incompatible with layer {}: expected",
-                "is incompatible with {w} declared shape",
-                "ConcatOp : Dimension{|s} of inputs should match",
-                "All dimensions except {#} must match",
-                "Dimension {#} in both shapes must be equal",
-                "logits and labels must be broadcastable",
-                "Cannot feed value of shape",
-                "must have the same shape",
-                "shape mismatch",
-                "Cannot batch tensors with different shapes",
-                "Cannot add tensor to the batch: number of elements does not match",
-                "Assign requires shapes of both tensors to match",
-                "Negative dimension size caused by",
-                "Inner dimensions must match",
-                "Depth of {input|output|filter} ({#}) is not a multiple of",
-                "Not enough time for target transition sequence",
-                "Input {} of layer {} is incompatible",
-            ),
+            arguments.SHAPES_UNFIT,
             weight=0.82,
         ),
         Signature(
@@ -72,7 +25,7 @@ CAUSE = Cause(
         ),
         Signature(
             "root",
-            texts.SHAPES,
+            arguments.SHAPES,
             where="message",
             exceptions=("InvalidArgumentError", "ValueError"),
             weight=0.6,
@@ -90,6 +43,8 @@ CAUSE = Cause(
         Signature("follows", ("grouped convolution{|s}",), weight=0.55),
         Signature("follows", ("cuDNN launch failure : input shape{| }([0,",), weight=0.85),
         Signature("excludes", needs=("fault-printed",), weight=0.5),
+        *statuses.signs("shape-mismatch"),
+        Signature("excludes", ("collective instance", "in the collective"), weight=0.8),
     ),
     notes=("depths-unfit-for-groups",),
     help=(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -30,6 +30,7 @@ CAUSE = Cause(
         Signature("follows", ("Check failed:",), weight=0.21),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
         Signature("excludes", ("does not support target",), weight=0.6),
+        *statuses.signs("tensorflow-defect"),
     ),
     help=(
         Help("Try the next version of TensorFlow, and look for the text in its issue tracker.", sure=False),

@@ -20,6 +20,19 @@ CAUSE = Cause(
         Signature("root", ("could not convert string to float",), needs=("passes-through:keras/tensorflow",)),
         Signature("root", ("StringToNumberOp could not correctly convert string",), weight=0.85),
         Signature("root", ("with an unsupported type (<class",), weight=0.8),
+        Signature(
+            "root",
+            ("could not convert string to float",),
+            needs=("text:tensorflow",),
+            unless=("text:sklearn",),
+            weight=0.7,
+        ),
+        Signature("root", ("Failed to convert object of type <class",), weight=0.7),
+        Signature(
+            "root", ("Failed to find data adapter that can handle input",), needs=("text:'str'",), weight=0.7
+        ),
+        Signature("root", ("has DataType string not in list of allowed values",), weight=0.78),
+        Signature("root", ("expected to be a {w} tensor but is a string tensor",), weight=0.6),
     ),
     help=(
         Help("Turn the labels or features into numbers before they reach the model, e.g. with StringLookup."),

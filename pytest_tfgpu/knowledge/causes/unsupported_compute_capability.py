@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -83,6 +83,9 @@ CAUSE = Cause(
         Signature("root", ("is not compatible with the current PyTorch installation",), weight=0.85),
         Signature("excludes", ("CUDA_ERROR_UNSUPPORTED_PTX_VERSION",), weight=0.8),
         Signature("excludes", needs=("fault-printed",), weight=0.6),
+        *statuses.signs("unsupported-compute-capability"),
+        Signature("root", ("with compute capability at least {#}",), where="message", weight=0.7),
+        Signature("follows", ("{Failed to|Could not} launch {gpuprim|cub}::",), weight=0.35),
     ),
     notes=("gpu-newer-than-cuda", "gpu-older-than-build"),
     help=(

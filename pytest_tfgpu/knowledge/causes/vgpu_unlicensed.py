@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import texts
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -33,6 +33,7 @@ CAUSE = Cause(
         ),
         Signature("follows", (*texts.FAULT, "CUDA_ERROR_UNKNOWN"), needs=("virtual-gpu",), weight=0.4),
         Signature("confirms", needs=("virtual-gpu",), weight=0.3),
+        *statuses.signs("vgpu-unlicensed"),
     ),
     notes=("virtual-gpu",),
     help=(

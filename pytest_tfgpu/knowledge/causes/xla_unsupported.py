@@ -38,6 +38,17 @@ CAUSE = Cause(
         Signature("follows", ("xla_compile", "_XlaMustCompile=true"), where="message", weight=0.25),
         Signature("excludes", ("libdevice", "ptxas"), where="message", weight=0.6),
         Signature("excludes", ("XLA_GPU_JIT device", "not supported by XLA service"), weight=0.9),
+        Signature(
+            "root",
+            (
+                "Only ranks up to {#} are supported",
+                "binary integer op '{w}'",
+                "op is not supported by XLA",
+                "in XLA is not",
+            ),
+            where="message",
+            weight=0.6,
+        ),
     ),
     help=(
         Help("Compile without XLA: jit_compile=False in model.compile or tf.function."),
