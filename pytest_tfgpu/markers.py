@@ -35,7 +35,7 @@ def requires_gpu(
     def fits(gpu: Gpu) -> bool:
         return (
             (total is None or (gpu.memory_total_mib or 0) >= total)
-            and (free is None or (gpu.memory_free_mib or 0) >= free)
+            and (free is None or (_free_mib(gpu) or 0) >= free)
             and (capability is None or meets(gpu.compute_capability, capability))
         )
 
@@ -45,9 +45,15 @@ def requires_gpu(
         if fitting >= count:
             return None
         seen = "; ".join(_describe(gpu, memory=total is not None, free=free is not None) for gpu in gpus)
-        return f"{len(gpus)} GPU{'s' * (len(gpus) != 1)} ({seen})"
+        return f"{len(gpus)} GPU{'s' * (len(gpus) != 1)} ({seen}){machine.withheld(count)}"
 
     return Requirement(required, ask)
+
+
+def _free_mib(gpu: Gpu) -> int | None:
+    """Return the free memory that this process may take: its share, where workers share the GPU."""
+    known = [mib for mib in (gpu.memory_free_mib, gpu.memory_share_mib) if mib is not None]
+    return min(known, default=None)
 
 
 def _describe(gpu: Gpu, *, memory: bool, free: bool) -> str:
@@ -57,9 +63,9 @@ def _describe(gpu: Gpu, *, memory: bool, free: bool) -> str:
     if memory:
         parts.append("memory unknown" if gpu.memory_total_mib is None else f"{gpu.memory_total_mib} MiB")
     if free:
-        parts.append(
-            "free memory unknown" if gpu.memory_free_mib is None else f"{gpu.memory_free_mib} MiB free"
-        )
+        mib = _free_mib(gpu)
+        whose = "" if gpu.memory_share_mib is None else " for this worker"
+        parts.append("free memory unknown" if mib is None else f"{mib} MiB free{whose}")
     return ", ".join(parts)
 
 

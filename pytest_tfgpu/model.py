@@ -62,6 +62,8 @@ class Gpu(Record):
     compute_capability: str | None = None
     memory_total_mib: int | None = None
     memory_free_mib: int | None = None
+    memory_share_mib: int | None = None
+    """What this process may take of the free memory, where several workers of its session share the GPU."""
     compute_mode: str | None = None
     pci: str | None = None
     """Its place on the PCI bus, such as `0000:3b:00.0`."""

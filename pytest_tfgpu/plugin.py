@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -56,7 +56,16 @@ def pytest_configure_node(node: Any) -> None:
     """Hand the settings to an xdist worker."""
     from pytest_tfgpu.features.wiring import hand_down
 
-    node.workerinput["tfgpu"] = hand_down(node.config)
+    node.workerinput["tfgpu"] = hand_down(node)
+
+
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> Generator[None, int, int]:
+    """Let `-n auto` start no more workers than the GPUs and the memory have room for, where that was asked for."""
+    cores = yield
+    from pytest_tfgpu.features.workers import fitting
+
+    return fitting(config, cores)
 
 
 def pytest_tfgpu_checks() -> Sequence[Check]:

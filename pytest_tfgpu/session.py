@@ -35,6 +35,12 @@ class Session:
         """Name of the xdist worker (`gw0`), None elsewhere."""
         self.shared: Path | None = None
         """A folder that the processes of this session share on this host; None until one is needed."""
+        self.is_remote = False
+        """Whether this is an xdist worker on another host than the process that the user started."""
+        self.shared_out = 0
+        """How many GPUs the workers on this host have together; 0: they weren't shared out."""
+        self.gpus_of_workers: dict[str, int] = {}
+        """Name of a worker -> index of its GPU, where it was given one."""
         self.collect_facts: Callable[[], Facts] | None = None
         """Gives the facts; None: those of `pytest_tfgpu.environment`."""
         self.read_verdict: Callable[[], Preflight | None] | None = None
@@ -53,6 +59,10 @@ class Session:
             collect = self.collect_facts or collect_facts
             self._facts = collect()
         return self._facts
+
+    @facts.setter
+    def facts(self, facts: Facts) -> None:
+        self._facts = facts
 
     @property
     def preflight(self) -> Preflight:

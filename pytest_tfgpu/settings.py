@@ -34,6 +34,9 @@ class Settings(NamedTuple):
     device: Device = "gpu"
     diagnose: bool = True
     strict: bool = False
+    gpus_per_worker: int = 1
+    workers_per_gpu: int | None = None
+    lock: bool = False
     report: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -74,6 +77,12 @@ def _count_or_all(text: str) -> int | str:
     if text.strip().lower() == "all":
         return "all"
     if not text.strip().isascii() or int(text) < 0:
+        raise ValueError
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.strip().isascii() or int(text) < 1:
         raise ValueError
     return int(text)
 
@@ -197,6 +206,30 @@ SETTINGS: tuple[Setting, ...] = (
         _flag,
         "yes or no",
         "fail tests whose requirements are unmet, instead of skipping them",
+        ini="flag",
+    ),
+    Setting(
+        "gpus-per-worker",
+        _count,
+        "a number of GPUs from 1 on",
+        "how many GPUs each pytest-xdist worker sees (default: 1)",
+        ini="integer",
+        metavar="N",
+    ),
+    Setting(
+        "workers-per-gpu",
+        _count,
+        "a number of workers from 1 on",
+        "how many pytest-xdist workers '-n auto' puts on a GPU (default: by its free memory)",
+        ini="integer",
+        metavar="N",
+    ),
+    Setting(
+        "lock",
+        _flag,
+        "yes or no",
+        "keep other pytest runs on this machine that have this setting off the GPUs of this one; a run that finds "
+        "none left waits",
         ini="flag",
     ),
     Setting(

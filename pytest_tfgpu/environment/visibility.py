@@ -27,8 +27,16 @@ def visible_positions(gpus: Sequence[Gpu], value: str | None) -> tuple[int, ...]
     leaves none (CUDA C++ Programming Guide, "CUDA Environment Variables"). `None` is the variable not set. Of
     MIG instances a process sees one (MIG User Guide, "CUDA Device Enumeration").
     """
+    return _one_instance(gpus, listed_positions(gpus, value))
+
+
+def listed_positions(gpus: Sequence[Gpu], value: str | None) -> tuple[int, ...]:
+    """Return the positions in `gpus` that `value` lists, in its order, entry by entry; all where it is None.
+
+    These are what processes can be given one by one: of MIG instances, a process that is given several sees one.
+    """
     if value is None:
-        return _one_instance(gpus, tuple(range(len(gpus))))
+        return tuple(range(len(gpus)))
     positions: list[int] = []
     tokens = [token.strip() for token in value.split(",")]
     by_uuid = _is_uuid(tokens[0])
@@ -39,7 +47,7 @@ def visible_positions(gpus: Sequence[Gpu], value: str | None) -> tuple[int, ...]
         if position in positions:
             return ()
         positions.append(position)
-    return _one_instance(gpus, tuple(positions))
+    return tuple(positions)
 
 
 def _is_uuid(token: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import pytest
@@ -83,9 +84,9 @@ class LocalMachine:
         from pytest_tfgpu.environment.presence import presence
 
         here = presence(self.facts)
-        preflight = self._session.preflight
         if here.status == "absent":
             raise NoGpu(f"no GPU: {_clause(here.reason)}")
+        preflight = self._judged()
         if preflight.verdict == "not-asked":
             if here.status != "present":
                 raise NoGpu(f"no GPU that TensorFlow can use: {_clause(here.reason)}")
@@ -128,9 +129,30 @@ class LocalMachine:
             if session.shared is None:
                 session.preflight = self._run_wanted()
             else:
-                patience = session.settings.preflight_timeout * (1 + len(self.facts.visible))
-                session.preflight = sharing.once(session.shared, self._run_wanted, patience)
-        return session.preflight
+                visible = self.facts.visible
+                patience = session.settings.preflight_timeout * (1 + len(visible))
+                subject = ",".join(gpu.uuid or str(gpu.index) for gpu in visible)
+                session.preflight = sharing.once(session.shared, self._run_wanted, patience, subject)
+        return self._of_own_gpus(session.preflight)
+
+    def _judged(self) -> Preflight:
+        """Return the verdict so far; on a host that the session's preflight didn't see, the checks are run for it."""
+        session = self._session
+        return self.checked() if session.is_remote and session.settings.preflight else session.preflight
+
+    def _of_own_gpus(self, preflight: Preflight) -> Preflight:
+        """Leave out the GPUs that other workers have."""
+        own = {gpu.index for gpu in self.facts.visible}
+        if not self._session.shared_out or not own:
+            return preflight
+        return replace(preflight, gpus=tuple(gpu for gpu in preflight.gpus if gpu.index in own))
+
+    def withheld(self, count: int) -> str:
+        """Return what to say where `count` GPUs are too many for this worker, but not for this machine; or ""."""
+        together = self._session.shared_out
+        if not len(self.facts.visible) < count <= together:
+            return ""
+        return f"; the workers have {together} together: --tfgpu-gpus-per-worker={count}"
 
     def run_checks(self, names: Iterable[str]) -> Preflight:
         """Run these checks now, in a child process, on every device that a test can get.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -62,8 +62,11 @@ class Recorder:
         yield from self._modules
         yield from self._remarkable
 
-    def tests(self) -> tuple[TestResult, ...]:
-        """Return one result per test (or module that could not be collected), in order."""
+    def tests(self, gpus: Mapping[str, int]) -> tuple[TestResult, ...]:
+        """Return one result per test (or module that could not be collected), in order.
+
+        `gpus` has the index of the GPU of each worker that was given one.
+        """
         from pytest_tfgpu.model import TestResult
 
         found: dict[str, dict[str, Any]] = {}
@@ -90,6 +93,9 @@ class Recorder:
                 _note(test, report)
             if "worker_id" in extra:
                 test["worker"] = extra["worker_id"]
+        for test in found.values() if gpus else ():
+            if test.get("worker") in gpus:
+                test["gpu"] = gpus[test["worker"]]
         return tuple(map(TestResult.of, found.values()))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,8 +16,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_tfgpu.model import Preflight
 
-VERDICT = "preflight.json"
-_CLAIM = "preflight.claim"
+_VERDICT = "preflight{}.json"
+_CLAIM = "preflight{}.claim"
+_MEMBER = "worker-"
 
 
 def make_folder() -> Path:
@@ -28,39 +31,79 @@ def remove_folder(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def leave(folder: Path, preflight: Preflight) -> None:
+def join(name: str) -> Path:
+    """Return the folder of the processes on this host that know this name; they leave it with `part`.
+
+    Raises OSError where it is somebody else's.
+    """
+    folder = Path(tempfile.gettempdir(), f"pytest-tfgpu-{name}")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if not stat.S_ISDIR(status.st_mode) or (hasattr(os, "getuid") and status.st_uid != os.getuid()):
+        raise PermissionError(f"{folder} belongs to somebody else")
+    (folder / f"{_MEMBER}{os.getpid()}").touch(mode=0o600)
+    return folder
+
+
+def part(folder: Path) -> None:
+    """Leave a folder that was joined; the last process that does so removes it."""
+    (folder / f"{_MEMBER}{os.getpid()}").unlink(missing_ok=True)
+    if not any(_runs(member) for member in folder.glob(f"{_MEMBER}*")):
+        remove_folder(folder)
+
+
+def _runs(member: Path) -> bool:
+    """Tell whether the process that joined still runs."""
+    if os.name == "nt":  # there, asking would end it
+        return True
+    try:
+        os.kill(int(member.name.removeprefix(_MEMBER)), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def leave(folder: Path, preflight: Preflight, subject: str = "") -> None:
     """Leave a verdict for the other processes; they see it whole or not at all."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = folder / f"{VERDICT}.{os.getpid()}"
+    verdict = _named(folder, _VERDICT, subject)
+    draft = verdict.with_name(f"{verdict.name}.{os.getpid()}")
     draft.write_text(json.dumps(preflight.to_json()), "utf-8")
-    draft.replace(folder / VERDICT)
+    draft.replace(verdict)
 
 
-def find(folder: Path) -> Preflight | None:
+def find(folder: Path, subject: str = "") -> Preflight | None:
     """Return the verdict that another process left, None where there is none."""
     from pytest_tfgpu.model import Preflight
 
     try:
-        return Preflight.from_json(json.loads((folder / VERDICT).read_text("utf-8")))
+        return Preflight.from_json(json.loads(_named(folder, _VERDICT, subject).read_text("utf-8")))
     except (OSError, ValueError):
         return None
 
 
-def once(folder: Path, run: Callable[[], Preflight], patience: float) -> Preflight:
-    """Return the verdict that `run` gives, called by one process of this host only.
+def _named(folder: Path, name: str, subject: str) -> Path:
+    digest = f"-{hashlib.sha256(subject.encode()).hexdigest()[:16]}" if subject else ""
+    return folder / name.format(digest)
+
+
+def once(folder: Path, run: Callable[[], Preflight], patience: float, subject: str = "") -> Preflight:
+    """Return the verdict that `run` gives on a subject, called by one process of this host only.
 
     The others wait for it, `patience` seconds at most; one that waits in vain calls `run` itself.
     """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        os.close(os.open(folder / _CLAIM, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        os.close(os.open(_named(folder, _CLAIM, subject), os.O_CREAT | os.O_EXCL | os.O_WRONLY))
     except FileExistsError:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            preflight = find(folder)
+            preflight = find(folder, subject)
             if preflight is not None:
                 return preflight
             time.sleep(0.1)
     preflight = run()
-    leave(folder, preflight)
+    leave(folder, preflight, subject)
     return preflight

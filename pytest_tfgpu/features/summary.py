@@ -137,7 +137,7 @@ class Summary:
 
         collected = self._collected()
         diagnoses = tuple(TestDiagnosis.from_json(item) for item in collected.diagnoses.values())
-        tests = self._recorder.tests() if self._recorder is not None else ()
+        tests = () if self._recorder is None else self._recorder.tests(self._session.gpus_of_workers)
         report = replace(
             unfinished(self._began),
             seconds=round(time.time() - self._began, 3),

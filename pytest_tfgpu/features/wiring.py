@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,6 +46,23 @@ def register(config: pytest.Config, session: Session, handed: Mapping[str, Any] 
 
         if wanted(config):
             manager.register(Startup(config, session), "tfgpu-startup")
+    if session.settings.lock or config.getoption("tx", None):
+        _share_out(config, session)
+
+
+def _share_out(config: pytest.Config, session: Session) -> None:
+    """Register what gives GPUs to this run and to its workers; the lock goes before the preflight."""
+    from pytest_tfgpu.features import workers
+    from pytest_tfgpu.features.startup import wanted
+
+    if not workers.asked(session) or not wanted(config):
+        return
+    if workers.distributes(config):
+        config.pluginmanager.register(workers.Workers(config, session), "tfgpu-workers")
+    if session.settings.lock:
+        from pytest_tfgpu.features.locking import Locking
+
+        config.pluginmanager.register(Locking(config, session), "tfgpu-locking")
 
 
 def _join(config: pytest.Config, session: Session, handed: Mapping[str, Any]) -> None:
@@ -53,9 +70,18 @@ def _join(config: pytest.Config, session: Session, handed: Mapping[str, Any]) ->
     from pytest_tfgpu.features import sharing
 
     session.worker = str(config.workerinput["workerid"])  # type: ignore[attr-defined]
-    session.shared = Path(handed["shared"])
-    if session.settings.preflight:
-        session.read_verdict = partial(sharing.find, session.shared)
+    session.shared_out = handed["shared_out"]
+    if handed["shares"]:
+        collect = partial(collect_facts, config, session)
+        session.collect_facts = partial(_facts_of_share, collect, handed["shares"])
+    if handed["shared"] is None:
+        session.is_remote = True
+        session.shared = sharing.join(handed["host"])
+        config.add_cleanup(partial(sharing.part, session.shared))
+    else:
+        session.shared = Path(handed["shared"])
+        if session.settings.preflight:
+            session.read_verdict = partial(sharing.find, session.shared)
     config.pluginmanager.register(Worker(config, session), "tfgpu-worker")
 
 
@@ -70,15 +96,28 @@ class Worker:
         self._config.workeroutput["tfgpu"] = {"problems": self._session.problems}  # type: ignore[attr-defined]
 
 
-def hand_down(config: pytest.Config) -> dict[str, Any]:
-    """Return what an xdist worker gets to know, as plain data."""
-    from pytest_tfgpu.features import sharing
+def _facts_of_share(collect: Callable[[], Facts], memory_mib: dict[str, int]) -> Facts:
+    from pytest_tfgpu.features.workers import with_shares
 
+    return with_shares(collect(), memory_mib)
+
+
+def hand_down(node: Any) -> dict[str, Any]:
+    """Return what an xdist worker gets to know, as plain data."""
+    from pytest_tfgpu.features import sharing, workers
+
+    config, spec = node.config, node.gateway.spec
     session = get(config)
+    told = {"settings": session.settings.to_json()}
+    if not workers.is_local(spec):
+        run = node.workerinput["testrunuid"]
+        return {**told, "shared": None, "host": workers.host_of(spec, run), "shared_out": 0, "shares": {}}
     if session.shared is None:
         session.shared = sharing.make_folder()
         config.add_cleanup(partial(sharing.remove_folder, session.shared))
-    return {"settings": session.settings.to_json(), "shared": str(session.shared)}
+    giver = config.pluginmanager.get_plugin("tfgpu-workers")
+    shares = {} if giver is None else giver.give(node.gateway.id, spec)
+    return {**told, "shared": str(session.shared), "shared_out": session.shared_out, "shares": shares}
 
 
 def collect_facts(config: pytest.Config, session: Session) -> Facts:
