@@ -336,7 +336,10 @@ def facts_page() -> str:
         "What is true on this machine, found without importing TensorFlow and without starting CUDA. These are the "
         "keys in `tfgpu doctor --json`, in the JSON report, in `tfgpu.facts` and in what `pytest_tfgpu_facts` gives. "
         "A key whose value is not known is left out.",
-        *(record(cls) for cls in (model.Facts, model.Gpu, model.GpuProcess, model.BuiltFor, model.Library)),
+        *(
+            record(cls)
+            for cls in (model.Facts, model.Gpu, model.Health, model.GpuProcess, model.BuiltFor, model.Library)
+        ),
     )
 
 

@@ -26,9 +26,15 @@ CPU_BUILD: Mapping[str, object] = {"is_cuda_build": False, "is_rocm_build": Fals
 
 
 def compile_library(
-    path: Path, *, soname: str = "", runpath: Sequence[str] = (), rpath: Sequence[str] = (), code: str = ""
+    path: Path,
+    *,
+    soname: str = "",
+    runpath: Sequence[str] = (),
+    rpath: Sequence[str] = (),
+    needs: Sequence[Path] = (),
+    code: str = "",
 ) -> Path:
-    """Build a shared library with gcc. Without gcc the test is skipped."""
+    """Build a shared library with gcc that needs others. Without gcc the test is skipped."""
     gcc = shutil.which("gcc")
     if gcc is None:
         pytest.skip("gcc is not installed")
@@ -38,6 +44,7 @@ def compile_library(
         options += ["-Wl,--enable-new-dtags", f"-Wl,-rpath,{':'.join(runpath)}"]
     if rpath:
         options += ["-Wl,--disable-new-dtags", f"-Wl,-rpath,{':'.join(rpath)}"]
+    options += ["-x", "none", "-Wl,--no-as-needed", *map(str, needs)]
     command = [gcc, "-shared", "-fPIC", "-x", "c", "-", "-o", str(path), *options]
     subprocess.run(command, input=code or "int unused;", text=True, check=True)
     return path

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from pytest_tfgpu.cli._terminal import Style, clean, wrap
 from pytest_tfgpu.environment.presence import Presence
-from pytest_tfgpu.model import Facts, Finding, Gpu, Preflight
+from pytest_tfgpu.model import Facts, Finding, Gpu, Library, Preflight
 from pytest_tfgpu.reporters.terminal import preflight_lines
 
 _LABEL = 12
@@ -110,13 +110,21 @@ def _libraries(facts: Facts) -> Iterator[str]:
     if facts.libraries and all(library.path is None for library in facts.libraries):
         yield f"none of the {len(facts.libraries)} that TensorFlow would open is found"
         return
-    longest = max((len(library.name) for library in facts.libraries), default=0)
-    for library in facts.libraries:
+    listed = (*facts.libraries, *facts.on_demand)
+    longest = max((len(library.name) for library in listed), default=0)
+    for library in listed:
         if library.path is None:
             yield f"{library.name:<{longest}}  not found"
         else:
-            origin = f"from {library.provider}" if library.provider else clean(library.path)
-            yield f"{library.name:<{longest}}  {library.version or 'version unknown':<12} {clean(origin)}"
+            origin = f"from {library.provider}" if library.provider else library.path
+            built = f" (built for {library.built_for})" if _differs(library) else ""
+            version = f"{library.version or 'version unknown'}{built}"
+            yield f"{library.name:<{longest}}  {version:<12} {clean(origin)}"
+
+
+def _differs(library: Library) -> bool:
+    """Whether the version found is another than that which TensorFlow was built for."""
+    return bool(library.version and library.built_for and library.version != library.built_for)
 
 
 def _finding(finding: Finding, width: int, style: Style) -> Iterator[str]:

@@ -9,7 +9,7 @@ import sys
 from pytest_tfgpu.cli._doctor_text import render
 from pytest_tfgpu.cli._terminal import Style, columns, is_terminal
 from pytest_tfgpu.environment import collect_facts
-from pytest_tfgpu.environment.findings import findings
+from pytest_tfgpu.environment.findings import findings, remarks
 from pytest_tfgpu.environment.presence import Presence, presence
 from pytest_tfgpu.model import Facts, Finding, Preflight
 
@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
     facts = collect_facts()
     state = presence(facts)
     preflight = _preflight(facts) if arguments.preflight else Preflight("not-asked")
-    found = preflight.findings if arguments.preflight else findings(facts)
+    found = (*(preflight.findings if arguments.preflight else findings(facts)), *remarks(facts))
     if arguments.json:
         answer = {
             "schema": 1,

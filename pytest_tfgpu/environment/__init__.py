@@ -19,7 +19,7 @@ def collect_facts(environ: Mapping[str, str] | None = None, *, nvml_timeout: flo
     NVML is asked in a child process and given `nvml_timeout` seconds. Never raises: what can't be found out
     stands in `unknown`, with the reason.
     """
-    from pytest_tfgpu.environment import driver, libraries, process, tensorflow_build
+    from pytest_tfgpu.environment import driver, libraries, process, tensorflow_build, toolkit
     from pytest_tfgpu.environment.nvml import Answer, Question
 
     environ = dict(os.environ if environ is None else environ)
@@ -34,7 +34,9 @@ def collect_facts(environ: Mapping[str, str] | None = None, *, nvml_timeout: flo
 
     question = Question(environ, nvml_timeout)
     build = attempt("tensorflow", lambda: tensorflow_build.collect(sys.path), tensorflow_build.Build())
-    found: tuple[Library, ...] = attempt("libraries", lambda: libraries.collect(build, environ), ())
+    nothing: tuple[Library, ...] = ()
+    found, later = attempt("libraries", lambda: libraries.collect(build, environ), (nothing, nothing))
+    tools = attempt("on_demand", lambda: toolkit.collect(build, environ), nothing)
     system = attempt("platform", lambda: process.platform_name(environ), None)
     answer = attempt("nvml", question.answer, Answer())
     state = attempt("driver", lambda: driver.collect(answer), driver.Driver())
@@ -63,6 +65,7 @@ def collect_facts(environ: Mapping[str, str] | None = None, *, nvml_timeout: flo
         gpu_processes=state.processes,
         memory_growth=process.memory_growth(environ),
         libraries=found,
+        on_demand=(*later, *tools),
         device_files=state.device_files,
         nvml_error=state.nvml_error,
         environment=process.variables(environ),

@@ -14,6 +14,8 @@ from pytest_tfgpu.environment.nvml import Answer
 from pytest_tfgpu.model import Gpu, GpuProcess, Health
 
 PCI = "/sys/bus/pci/devices/"
+MODULE = "/proc/driver/nvidia/version"
+"""Shows the kernel's module; a container sees that of its host, with or without the GPUs."""
 _VERSION = re.compile(r"Kernel Module\b.*?\s(\d+\.\d+(?:\.\d+)*)\s")
 _DEVICES = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "nvhost-gpu", "dxg")
 _NVIDIA, _DISPLAY = "0x10de", "0x03"
@@ -57,13 +59,15 @@ def collect(answer: Answer, root: Path = Path("/")) -> Driver:
 
 def kernel_version(root: Path = Path("/")) -> str | None:
     """Return the version of the loaded NVIDIA kernel module; None where none is loaded."""
-    match = _VERSION.search(_text(root / "proc/driver/nvidia/version"))
+    match = _VERSION.search(_text(root / MODULE.lstrip("/")))
     return match[1] if match else None
 
 
 def device_files(root: Path = Path("/")) -> tuple[str, ...]:
-    """Return the device files of NVIDIA's drivers, and NVIDIA's display controllers on the PCI bus."""
+    """Return what shows NVIDIA's kernel driver, and NVIDIA's display controllers on the PCI bus."""
     found = ["/dev/" + path.name for pattern in _DEVICES for path in sorted((root / "dev").glob(pattern))]
+    if (root / MODULE.lstrip("/")).exists():
+        found.append(MODULE)
     try:
         functions = sorted((root / PCI.lstrip("/")).iterdir())
     except OSError:

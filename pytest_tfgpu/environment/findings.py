@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from pytest_tfgpu.environment.faults import build, faults, health
+from pytest_tfgpu.environment.faults import remarks as worth_knowing
 from pytest_tfgpu.environment.faults.driver import nvml_fails
 from pytest_tfgpu.environment.presence import presence
 from pytest_tfgpu.environment.wording import reach_driver
@@ -21,6 +22,13 @@ def findings(facts: Facts) -> tuple[Finding, ...]:
         unsure = tuple(replace(finding, severity="warning") for finding in nvml_fails(facts))
         return (*build.tensorflow_missing(facts), *unsure)
     return (*faults(facts), *health.health(facts))
+
+
+def remarks(facts: Facts) -> tuple[Finding, ...]:
+    """Return what is worth knowing besides, where a GPU is there and TensorFlow isn't known to lose it."""
+    if presence(facts).status != "present":
+        return ()
+    return tuple(worth_knowing.remarks(facts))
 
 
 def _absent(facts: Facts, reason: str, cause: str | None) -> Iterator[Finding]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
+from pytest_tfgpu.environment.elf import NotElfError, read_dynamic
 from pytest_tfgpu.environment.loader import Loader, loader
 from pytest_tfgpu.environment.tensorflow_build import Build
 from pytest_tfgpu.model import Library
@@ -20,6 +21,29 @@ _BY_CUDA: dict[str, tuple[str, ...]] = {
     "13": ("cudart.13", "cublas.13", "cublasLt.13", "cufft.12", "cusolver.12", "cusparse.12"),
 }
 """CUDA's major version -> the libraries that TensorFlow opens (CUDA release notes, component versions)."""
+WHEELS = {
+    "libcudart": "cuda_runtime",
+    "libcublas": "cublas",
+    "libcublasLt": "cublas",
+    "libcufft": "cufft",
+    "libcurand": "curand",
+    "libcusolver": "cusolver",
+    "libcusparse": "cusparse",
+    "libcudnn": "cudnn",
+    "libnvrtc": "cuda_nvrtc",
+    "libnccl": "nccl",
+    "ptxas": "cuda_nvcc",
+    "libdevice": "cuda_nvcc",
+}
+"""Library -> the folder under `nvidia` that NVIDIA's wheels for CUDA 11 and 12 put it into."""
+_NVRTC = {"11": "libnvrtc.so.11.2", "12": "libnvrtc.so.12", "13": "libnvrtc.so.13"}
+_DRIVER_FOLDERS = (
+    "usr/lib/wsl/lib",
+    "usr/local/nvidia/lib64",
+    "usr/local/nvidia/lib",
+    "run/opengl-driver/lib",
+)
+"""Where the driver's libraries lie in WSL, in containers of older runtimes, and in NixOS."""
 _VERSIONED = re.compile(r"\.so\.(\d+(?:\.\d+)+)$")
 _MAJOR = re.compile(r"(libcu\w*)\.so\.\d+(?:\.0)?")
 _LISTED = re.compile(r"^([^,\n]*/lib[^/,\n]+\.so[^/,\n]*),", re.MULTILINE)
@@ -45,12 +69,31 @@ def wanted(build: Build) -> tuple[str, ...]:
     return (*DRIVER, *names)
 
 
-def collect(build: Build, environ: Mapping[str, str], root: Path = Path("/")) -> tuple[Library, ...]:
-    """Find each wanted library as the loader would; empty where the loader isn't Linux's."""
+def wanted_later(build: Build) -> tuple[str, ...]:
+    """Return the names of the libraries that are opened only when an operation needs them."""
+    cuda = build.built_for.cuda if build.built_for else None
+    nvrtc = _NVRTC.get(cuda.partition(".")[0]) if cuda else None
+    nccl = "libnccl.so.2" if "nccl" in build.wheels else None
+    return tuple(filter(None, (nvrtc, nccl)))
+
+
+def collect(
+    build: Build, environ: Mapping[str, str], root: Path = Path("/")
+) -> tuple[tuple[Library, ...], tuple[Library, ...]]:
+    """Find each library as the loader would: those opened at once, those opened when an operation needs them.
+
+    Both are empty where the loader isn't Linux's.
+    """
     if not sys.platform.startswith("linux"):
-        return ()
+        return (), ()
     search = _Search(loader(build.framework, environ, root), build, environ, root)
-    return tuple(search.describe(name) for name in wanted(build))
+    at_once = tuple(search.describe(name) for name in wanted(build))
+    cudnn = next((Path(entry.path) for entry in at_once if entry.path and "libcudnn" in entry.name), None)
+    later = []
+    for name in wanted_later(build):
+        of_cudnn = cudnn is not None and name.startswith("libnvrtc")
+        later.append(search.describe(name, called_from=cudnn if of_cudnn else None))
+    return at_once, tuple(later)
 
 
 def version_of(library: Library | None, parts: int) -> str | None:
@@ -66,15 +109,45 @@ class _Search:
         self._order, self._build, self._environ, self._root = order, build, environ, root
         self._wheels: dict[Path, dict[str, tuple[str, str]]] = {}
 
-    def describe(self, name: str) -> Library:
-        """Return the record of a library."""
-        found = self._order.find(name)
+    def describe(self, name: str, *, called_from: Path | None = None) -> Library:
+        """Return the record of a library; `called_from`: the file that opens it, where that isn't TensorFlow."""
+        order = self._order if called_from is None else self._order.called_from(called_from)
+        wheel = WHEELS.get(name.partition(".so.")[0], "").replace("_", "-")
+        built_for = cut(wheel, self._build.wheels.get(wheel))
+        found, *others = _distinct(file.path for file in order.find_all(name)) or (None,)
         if found is None:
-            searched = tuple(map(str, self._order.folders))
-            return Library(name, searched=searched, near=tuple(dict.fromkeys(self._near(name))))
-        provider, version = self._wheel(found.path)
-        version = _file_version(found.path) or version
-        return Library(name, str(found.path), version, provider or found.through)
+            searched = tuple(map(str, order.folders))
+            near = tuple(dict.fromkeys(self._near(name)))
+            return Library(name, searched=searched, near=near, built_for=built_for)
+        if name in DRIVER:
+            others = _distinct((found, *others, *self._drivers(name)))[1:]
+        through = next(order.find_all(name)).through
+        provider, version = self._wheel(found)
+        return Library(
+            name,
+            str(found),
+            _file_version(found) or version,
+            provider or through,
+            built_for=built_for,
+            others=tuple(map(str, others)),
+            lacks=() if name in DRIVER else tuple(self._lacking(found)),
+        )
+
+    def _drivers(self, name: str) -> Iterator[Path]:
+        """Yield the files of this name in the driver's own folders, which the loader isn't always told of."""
+        for folder in _DRIVER_FOLDERS:
+            if (self._root / folder / name).is_file():
+                yield self._root / folder / name
+
+    def _lacking(self, path: Path) -> Iterator[str]:
+        """Yield the libraries of NVIDIA's that a file needs and that are found neither from it nor from TensorFlow."""
+        try:
+            needed = read_dynamic(path).needed
+        except (OSError, NotElfError):
+            return
+        names = [name for name in needed if name.startswith(("libcu", "libnv"))]
+        order = self._order.called_from(path) if names else self._order
+        yield from (name for name in names if not (order.find(name) or self._order.find(name)))
 
     def _wheel(self, path: Path) -> tuple[str | None, str | None]:
         """Return (distribution, version) of the wheel that installed a library under a `nvidia` folder."""
@@ -88,6 +161,8 @@ class _Search:
         return self._wheels[site].get("/".join(parts[depth:]), (None, None))
 
     def _near(self, name: str) -> Iterator[str]:
+        if name in DRIVER:
+            yield from map(str, self._drivers(name))
         others = (f"{folder}/{name}" for folder in self._other_folders)
         yield from (path for path in others if os.path.isfile(path))  # noqa: PTH113
         stem = name.partition(".so.")[0]
@@ -122,6 +197,19 @@ class _Search:
         return [folder for folder in folders if folder not in self._order.folders]
 
 
+def cut(wheel: str, version: str | None) -> str | None:
+    """Return a wheel's version as its library states it: 9.3.0.75 is cuDNN 9.3.0."""
+    return ".".join(version.split(".")[:3]) if version and "cudnn" in wheel else version
+
+
+def _distinct(paths: Iterable[Path]) -> list[Path]:
+    """Return the first path of each file."""
+    seen: dict[str, Path] = {}
+    for path in paths:
+        seen.setdefault(os.path.realpath(path), path)
+    return list(seen.values())
+
+
 def _is_major(name: str) -> bool:
     return name.startswith("libcu") and _MAJOR.fullmatch(name) is not None
 
@@ -148,8 +236,6 @@ def _wheel_files(site: Path) -> dict[str, tuple[str, str]]:
             record = (folder / "RECORD").read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
-        # cuDNN's wheels count a build number as a fourth part: 9.3.0.75 is cuDNN 9.3.0.
-        number = ".".join(version.split(".")[:3]) if "cudnn" in stem else version
         for name in _LISTED.findall(record):
-            files[name] = (stem.replace("_", "-"), number)
+            files[name] = (stem.replace("_", "-"), cut(stem, version) or version)
     return files

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import platform
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -46,13 +46,21 @@ class Loader(NamedTuple):
 
     def find(self, name: str) -> Found | None:
         """Return the file that would be loaded for `name`, or None."""
+        return next(self.find_all(name), None)
+
+    def find_all(self, name: str) -> Iterator[Found]:
+        """Yield the files of this name in the order in which the loader comes by them: the first is taken."""
         for step, folders in self.steps:
             if step == "default folders" and name in self.cache and Path(self.cache[name]).exists():
-                return Found(Path(self.cache[name]), "ldconfig")
+                yield Found(Path(self.cache[name]), "ldconfig")
             for folder in folders:
                 if os.path.isfile(f"{folder}/{name}"):  # noqa: PTH113
-                    return Found(folder / name, step)
-        return None
+                    yield Found(folder / name, step)
+
+    def called_from(self, caller: Path) -> Loader:
+        """Return the search order for what is needed or opened by another file, which has its own search paths."""
+        own = _own_paths(caller)
+        return self._replace(steps=tuple((step, own.get(step, folders)) for step, folders in self.steps))
 
 
 def loader(caller: Path | None, environ: Mapping[str, str], root: Path = Path("/")) -> Loader:
@@ -60,23 +68,14 @@ def loader(caller: Path | None, environ: Mapping[str, str], root: Path = Path("/
 
     Where `caller` is None or no ELF file, its own search paths are left out.
     """
-    rpath: tuple[Path, ...] = ()
-    runpath: tuple[Path, ...] = ()
-    if caller is not None:
-        try:
-            dynamic = read_dynamic(caller)
-        except (OSError, NotElfError):
-            pass
-        else:
-            runpath = _expand(dynamic.runpath, caller)
-            rpath = () if runpath else _expand(dynamic.rpath, caller)
+    own = _own_paths(caller) if caller is not None else {}
     value = environ.get("LD_LIBRARY_PATH", "")
     parts = value.replace(";", ":").split(":") if value else []
     listed = tuple(Path(part or ".").absolute() for part in parts)
     steps = (
-        ("RPATH", rpath),
+        ("RPATH", own.get("RPATH", ())),
         ("LD_LIBRARY_PATH", listed),
-        ("RUNPATH", runpath),
+        ("RUNPATH", own.get("RUNPATH", ())),
         ("default folders", _default_folders(root)),
     )
     return Loader(steps, read_cache(root / "etc/ld.so.cache"))
@@ -100,6 +99,16 @@ def read_cache(path: Path) -> dict[str, str]:
         if wanted is None or flags == wanted:
             files.setdefault(_text(data, start + key), _text(data, start + value))
     return files
+
+
+def _own_paths(caller: Path) -> dict[str, tuple[Path, ...]]:
+    """Return the search paths that stand in a library; DT_RPATH only where there is no DT_RUNPATH."""
+    try:
+        dynamic = read_dynamic(caller)
+    except (OSError, NotElfError):
+        return {"RPATH": (), "RUNPATH": ()}
+    runpath = _expand(dynamic.runpath, caller)
+    return {"RPATH": () if runpath else _expand(dynamic.rpath, caller), "RUNPATH": runpath}
 
 
 def _whole(size: int) -> int:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pytest_tfgpu.environment import nvml
 from pytest_tfgpu.environment.faults import faults
-from pytest_tfgpu.environment.faults.driver import driver_library
+from pytest_tfgpu.environment.faults.driver import driver_library, passed_over
 from pytest_tfgpu.model import Facts
 from pytest_tfgpu.records import Record, record
 
@@ -33,6 +33,8 @@ class Presence(Record):
 
 def presence(facts: Facts) -> Presence:
     """Tell whether a GPU is there for this process, and what is known to keep TensorFlow from it."""
+    if passed_over(facts):
+        return Presence("absent", _not_passed_on(facts), "driver-missing", 0)
     if is_hidden(facts):
         return Presence("absent", _hidden(facts), "gpu-not-visible", 0)
     if _is_shown(facts):
@@ -63,6 +65,11 @@ def _is_shown(facts: Facts) -> bool:
 
 def _on_the_bus(facts: Facts) -> bool:
     return any(name.startswith("/sys/bus/pci/") for name in facts.device_files)
+
+
+def _not_passed_on(facts: Facts) -> str:
+    driver = f" (driver {facts.driver})" if facts.driver else ""
+    return f"This container was started without the NVIDIA GPU of its machine{driver}: it has no /dev/nvidia0."
 
 
 def _hidden(facts: Facts) -> str:

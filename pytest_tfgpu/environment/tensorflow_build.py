@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pytest_tfgpu.model import BuiltFor
@@ -17,6 +18,8 @@ NEWEST_PYTHON = (3, 13)
 _DISTRIBUTIONS = ("tensorflow", "tf_nightly", "intel_tensorflow", "nvidia_tensorflow", "amd_tensorflow")
 _PLAIN_NAMES = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu")
 _CUDNN_BOUND = re.compile(r"^Requires-Dist: nvidia-cudnn-cu\d+\b[^;\n]*?[>=]=\s*(\d+\.\d+)", re.MULTILINE)
+_WHEEL = re.compile(r"^Requires-Dist: nvidia-([a-z-]+)-cu\d+\b\s*\(?([^;\n)]*)", re.MULTILINE)
+_LOWER = re.compile(r"[>=]=\s*(\d+(?:\.\d+)*)")
 _CLAUSE = re.compile(r"\b([a-z]+_\d+[a-z]?)\b")
 
 
@@ -31,6 +34,8 @@ class Build(NamedTuple):
     owners: tuple[str, ...] = ()
     """The distributions that say this folder's files are theirs; more than one: they overwrote each other."""
     unknown: str | None = None
+    wheels: Mapping[str, str] = MappingProxyType({})
+    """Wheels of NVIDIA that its package names -> the oldest version it allows: `cuda-nvcc` -> `12.5.82`."""
 
     @property
     def framework(self) -> Path | None:
@@ -56,14 +61,16 @@ def collect(search_path: Sequence[str], python: tuple[int, int] = sys.version_in
     else:
         unknown = "" if version else "TensorFlow is installed without the metadata that states its version."
     is_cuda = info.get("is_cuda_build")
+    metadata = _metadata(owners[0][2]) if owners and is_cuda else ""
     return Build(
         version=version,
         distribution=owners[0][0] if owners else None,
         folder=site / "tensorflow",
         is_cuda_build=is_cuda if isinstance(is_cuda, bool) else None,
-        built_for=_built_for(info, owners[0][2] if owners else None),
+        built_for=_built_for(info, metadata),
         owners=tuple(name for name, _, _ in owners),
         unknown=unknown or None,
+        wheels={name: bound[1] for name, text in _WHEEL.findall(metadata) if (bound := _LOWER.search(text))},
     )
 
 
@@ -112,11 +119,18 @@ def _records(folder: Path, name: str) -> bool:
         return False
 
 
-def _built_for(info: Mapping[str, Any], metadata: Path | None) -> BuiltFor | None:
+def _metadata(folder: Path) -> str:
+    try:
+        return (folder / "METADATA").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+
+
+def _built_for(info: Mapping[str, Any], metadata: str) -> BuiltFor | None:
     if not info.get("is_cuda_build"):
         return None
     cuda, cudnn = info.get("cuda_version"), info.get("cudnn_version")
-    if isinstance(cudnn, str) and metadata is not None and "." not in cudnn:
+    if isinstance(cudnn, str) and "." not in cudnn:
         cudnn = _cudnn_minor(metadata, cudnn) or cudnn
     return BuiltFor(
         cuda=cuda if isinstance(cuda, str) else None,
@@ -125,13 +139,9 @@ def _built_for(info: Mapping[str, Any], metadata: Path | None) -> BuiltFor | Non
     )
 
 
-def _cudnn_minor(metadata: Path, major: str) -> str | None:
+def _cudnn_minor(metadata: str, major: str) -> str | None:
     """Return major.minor of the oldest cuDNN of this major version that the wheel's own extra allows."""
-    try:
-        text = (metadata / "METADATA").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    bounds = [bound for bound in _CUDNN_BOUND.findall(text) if bound.partition(".")[0] == major]
+    bounds = [bound for bound in _CUDNN_BOUND.findall(metadata) if bound.partition(".")[0] == major]
     return bounds[0] if bounds else None
 
 

@@ -111,10 +111,11 @@ def reach_nvml(facts: Facts) -> tuple[Help, ...]:
 def reach_driver(facts: Facts) -> tuple[Help, ...]:
     """Return how to make the driver reachable on this platform."""
     if facts.platform == "docker":
-        return (
-            Help("Start the container with its GPUs: docker run --gpus all ..."),
-            Help("Give it the driver's libraries: NVIDIA_DRIVER_CAPABILITIES=compute,utility", sure=False),
-        )
+        begin = Help("Start the container with its GPUs: docker run --gpus all ...")
+        give = "Give it the driver's libraries: NVIDIA_DRIVER_CAPABILITIES=compute,utility"
+        if facts.gpus and "nvml" not in facts.unknown:
+            return (Help(give),)
+        return (begin, Help(give, sure=False))
     if facts.platform == "wsl":
         return (Help("Install the NVIDIA driver on Windows (none inside WSL), then run: wsl --shutdown"),)
     if facts.platform == "colab":

@@ -16,7 +16,7 @@ import pytest_tfgpu
 ROOT = Path(pytest_tfgpu.__file__).parent
 
 LAYERS = (
-    {"model", "records", "frameworks", "_version"},
+    {"model", "facts", "records", "frameworks", "_version"},
     {
         "diagnosis",
         "reporters",

@@ -132,7 +132,7 @@ def test_two_flavours_installed() -> None:
 
 @pytest.mark.parametrize(
     ("platform", "word"),
-    [("docker", "--gpus all"), ("wsl", "wsl --shutdown"), ("colab", "runtime"), ("linux", "Install")],
+    [("docker", "NVIDIA_DRIVER"), ("wsl", "wsl --shutdown"), ("colab", "runtime"), ("linux", "Install")],
 )
 def test_driver_library_missing(platform: str, word: str) -> None:
     """A GPU without libcuda.so.1 has no reachable driver; the help fits the platform."""
@@ -234,7 +234,8 @@ def test_unclear_machine() -> None:
 )
 def test_driver_too_old(driver: str, driver_cuda: str | None, severity: str | None) -> None:
     """An older major version of CUDA can't run the build; an older minor one may lack what is compiled later."""
-    found = findings(replace(HEALTHY, driver=driver, driver_cuda=driver_cuda))
+    library = replace(LIBCUDA, version=driver)
+    found = findings(replace(HEALTHY, driver=driver, driver_cuda=driver_cuda, libraries=(library,)))
     assert [(finding.cause, finding.severity) for finding in found] == (
         [("driver-too-old", severity)] if severity else []
     )

@@ -49,8 +49,8 @@ def site(tmp_path: Path) -> Site:
 def find(site: Site, environ: Mapping[str, str] | None = None) -> dict[str, Library]:
     """Return the libraries of an installation on an otherwise empty machine, by name."""
     build = tensorflow_build.collect([str(site.folder)])
-    found = libraries.collect(build, environ or {}, site.folder.parent / "root")
-    return {library.name: library for library in found}
+    at_once, later = libraries.collect(build, environ or {}, site.folder.parent / "root")
+    return {library.name: library for library in (*at_once, *later)}
 
 
 @pytest.mark.parametrize(
@@ -179,6 +179,67 @@ def test_toolkit_under_usr_local_is_near(site: Site) -> None:
     """A toolkit at its usual place is named, too."""
     file = touch(site.folder.parent / "root/usr/local/cuda-12.5/lib64/libcublas.so.12")
     assert find(site)["libcublas.so.12"].near == (str(file),)
+
+
+def test_two_copies(site: Site, tmp_path: Path) -> None:
+    """Of two copies the loader takes the first of its order, and the other is named; a link to the first is none."""
+    install_wheels(site)
+    (tmp_path / "stale").mkdir()
+    first = touch(tmp_path / "stale/libcublas.so.12.1.3.1")
+    (tmp_path / "stale/libcublas.so.12").symlink_to(first.name)
+    wheel = site.folder / "nvidia/cublas/lib/libcublas.so.12"
+    library = find(site, {"LD_LIBRARY_PATH": str(tmp_path / "stale")})["libcublas.so.12"]
+    assert (library.version, library.others) == ("12.1.3.1", (str(wheel),))
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link/libcublas.so.12").symlink_to(wheel)
+    assert find(site, {"LD_LIBRARY_PATH": str(tmp_path / "link")})["libcublas.so.12"].others == ()
+
+
+def test_library_that_needs_another(site: Site) -> None:
+    """What a library needs is looked for from the library and from TensorFlow; what is in neither place is lacking."""
+    folder = site.folder / "nvidia/cusparse/lib"
+    linker = compile_library(site.folder / "aside/libnvJitLink.so.12", soname="libnvJitLink.so.12")
+    base = compile_library(site.folder / "nvidia/cublas/lib/libcublasLt.so.12", soname="libcublasLt.so.12")
+    library = compile_library(folder / "libcusparse.so.12", needs=(linker, base))
+    assert find(site)["libcusparse.so.12"].lacks == ("libnvJitLink.so.12",)
+    compile_library(library, needs=(linker, base), runpath=["$ORIGIN/../../../aside"])
+    assert find(site)["libcusparse.so.12"].lacks == ()
+
+
+def test_nvrtc_is_looked_for_as_cudnn_does(site: Site) -> None:
+    """NVRTC is opened by cuDNN, so cuDNN's own RUNPATH leads to it, and not TensorFlow's."""
+    install_wheels(site)
+    nvrtc = touch(site.folder / "nvidia/cuda_nvrtc/lib/libnvrtc.so.12")
+    assert find(site)["libnvrtc.so.12"].path is None
+    cudnn = site.folder / "nvidia/cudnn/lib/libcudnn.so.9"
+    compile_library(cudnn, runpath=["$ORIGIN/../../cuda_nvrtc/lib"])
+    assert Path(find(site)["libnvrtc.so.12"].path or "").resolve() == nvrtc
+
+
+def test_versions_that_the_package_asks_for(tmp_path: Path) -> None:
+    """The oldest version that TensorFlow's extra allows stands beside each library; of cuDNN its first three parts."""
+    requires = [
+        "nvidia-cublas-cu12<13.0,>=12.5.3.2; extra == 'and-cuda'",
+        "nvidia-cudnn-cu12 (==8.9.7.29) ; extra == 'and-cuda'",
+        "nvidia-cuda-runtime-cu12 ==12.3.101 ; extra == 'and-cuda'",
+        "nvidia-nccl-cu12<3.0,>=2.27.7; extra == 'and-cuda'",
+        "numpy>=1.26",
+    ]
+    site = Site(tmp_path / "site").install_tensorflow(requires=requires)
+    found = {name.partition(".")[0]: library.built_for for name, library in find(site).items()}
+    assert found["libcublas"] == found["libcublasLt"] == "12.5.3.2"
+    assert (found["libcudnn"], found["libcudart"], found["libnccl"]) == ("8.9.7", "12.3.101", "2.27.7")
+    assert found["libcufft"] is None
+
+
+@pytest.mark.parametrize("folder", ["usr/lib/wsl/lib", "usr/local/nvidia/lib64"])
+def test_driver_in_a_folder_of_its_own(site: Site, tmp_path: Path, folder: str) -> None:
+    """The driver's library in WSL and older containers is near where the loader isn't told of it, else another copy."""
+    own = touch(site.folder.parent / "root" / folder / "libcuda.so.1")
+    assert find(site)["libcuda.so.1"].near == (str(own),)
+    touch(tmp_path / "lib/libcuda.so.1")
+    library = find(site, {"LD_LIBRARY_PATH": str(tmp_path / "lib")})["libcuda.so.1"]
+    assert (library.provider, library.others) == ("LD_LIBRARY_PATH", (str(own),))
 
 
 def test_cpu_build(tmp_path: Path) -> None:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
-from pytest_tfgpu.environment import nvml
+from pytest_tfgpu.environment import known_pairs, nvml
+from pytest_tfgpu.environment.driver import MODULE
 from pytest_tfgpu.environment.wording import (
     build_name,
     find_library,
     numbers,
     reach_driver,
     reach_nvml,
+    search_also,
     searched,
 )
 from pytest_tfgpu.model import EvidenceLine, Facts, Finding, Help, Library
 
-OLDEST_DRIVER = {"11": (450, 80), "12": (525, 60), "13": (580, 65)}
-"""CUDA's major version -> the oldest Linux driver that runs it (CUDA release notes)."""
+_CONSUMER = re.compile(r"GeForce|TITAN|\bRTX [2-5]\d{3}\b")
+"""Cards on which NVIDIA's forward compatibility packages don't work."""
+
+
+def passed_over(facts: Facts) -> bool:
+    """Whether this is a container on a machine with NVIDIA's driver, and was started without the GPUs."""
+    shows = any(re.match(r"/dev/(nvidia|nvhost-gpu|dxg)", name) for name in facts.device_files)
+    return facts.platform == "docker" and MODULE in facts.device_files and not shows
 
 
 def driver_library(facts: Facts) -> Library | None:
@@ -35,7 +44,7 @@ def driver_missing(facts: Facts) -> Iterator[Finding]:
             "The driver's library libcuda.so.1 is not found, though the machine has an NVIDIA GPU.",
             cause="driver-missing",
             evidence=(searched(library),),
-            help=reach_driver(facts),
+            help=(search_also([library.near[0].rpartition("/")[0]]),) if library.near else reach_driver(facts),
         )
     else:
         yield Finding(
@@ -44,6 +53,41 @@ def driver_missing(facts: Facts) -> Iterator[Finding]:
             evidence=(EvidenceLine(library.path, "loader"),),
             help=(Help("Take the folder of stubs off LD_LIBRARY_PATH; stubs serve linking only."),),
         )
+
+
+def driver_shadowed(facts: Facts) -> Iterator[Finding]:
+    """Find a libcuda.so.1 that isn't the loaded kernel driver's own, and so hides the one that is."""
+    library = driver_library(facts)
+    if library is None or library.path is None or facts.platform == "jetson":
+        return
+    own = [path for path in library.others if path.startswith("/usr/lib/wsl/")]
+    if own and not library.path.startswith("/usr/lib/wsl/"):
+        evidence = (EvidenceLine(library.path, "taken"), EvidenceLine(own[0], "passed over"))
+        help_ = Help("Remove the NVIDIA driver that is installed inside WSL: Windows brings the only one.")
+        summary = "A Linux driver's libcuda.so.1 hides that of WSL, and can't work there."
+        yield Finding(summary, cause="driver-library-mismatch", evidence=evidence, help=(help_,))
+        return
+    has, kernel = numbers(library.version or ""), numbers(facts.driver or "")
+    told = facts.nvml_error == nvml.VERSION_MISMATCH
+    if told or len(has) < 2 or has[0] < 100 or not kernel or has == kernel:
+        return
+    shown = EvidenceLine(f"libcuda {library.version}", library.path)
+    evidence = (shown, EvidenceLine(f"kernel driver {facts.driver}", "NVIDIA driver"))
+    others = tuple(EvidenceLine(path, "passed over") for path in library.others[:2])
+    if "/compat/" in library.path and has > kernel:
+        names = [gpu.name for gpu in facts.visible if gpu.name]
+        consumer = next((name for name in names if _CONSUMER.search(name)), None)
+        if consumer is None:
+            return
+        summary = f"The forward compatibility libcuda {library.version} doesn't work on a {consumer}."
+        help_ = Help("Take the folder `compat` off the loader's path, and update the driver instead.")
+    elif "/compat/" in library.path:
+        summary = f"The libcuda {library.version} of a compat package is older than the driver {facts.driver}."
+        help_ = Help("Take the folder `compat` off the loader's path: the driver is newer than what it is for.")
+    else:
+        summary = f"The loader takes libcuda {library.version}, and the driver that runs is {facts.driver}."
+        help_ = Help("Restart after a driver update; else remove the libcuda.so.1 that is not the driver's.")
+    yield Finding(summary, cause="driver-library-mismatch", evidence=(*evidence, *others), help=(help_,))
 
 
 def needs_nvml(facts: Facts) -> bool:
@@ -117,11 +161,12 @@ def driver_too_old(facts: Facts) -> Iterator[Finding]:
             summary = f"The driver supports CUDA {facts.driver_cuda}, and {build}."
             yield Finding(summary, "warning", "driver-too-old", evidence=(shown,), help=update)
     elif facts.driver and facts.platform != "jetson":
-        oldest = OLDEST_DRIVER.get(needed.partition(".")[0])
+        row = known_pairs.needed("driver", "cuda", numbers(needed))
         has = numbers(facts.driver)
-        if oldest and has and has[:2] < oldest:
+        if row and has and has < row.at_least:
             summary = f"The driver {facts.driver} is too old: {build}."
-            evidence = EvidenceLine(f"needs driver {oldest[0]}.{oldest[1]} or newer", f"CUDA {needed}")
+            text = f"needs driver {known_pairs.text(row.at_least)} or newer ({row.source.url})"
+            evidence = EvidenceLine(text, f"CUDA {needed}")
             yield Finding(summary, cause="driver-too-old", evidence=(evidence,), help=update)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from pytest_tfgpu.environment import known_pairs
 from pytest_tfgpu.environment.wording import build_name, gpu_name, numbers
-from pytest_tfgpu.model import EvidenceLine, Facts, Finding, GpuProcess
+from pytest_tfgpu.model import EvidenceLine, Facts, Finding, GpuProcess, Help
 
 _ARCHITECTURE = re.compile(r"(sm|compute)_([0-9]{1,2})([0-9])[a-z]?")
 
@@ -34,6 +35,25 @@ def compute_capability(facts: Facts) -> Iterator[Finding]:
             yield Finding(summary, cause="unsupported-compute-capability", evidence=(evidence,))
 
 
+def libraries_too_old(facts: Facts) -> Iterator[Finding]:
+    """Find a visible GPU that is newer than the CUDA or the cuDNN found here."""
+    parts: tuple[tuple[known_pairs.Part, str, str | None], ...] = (
+        ("cuda", "CUDA", facts.cuda),
+        ("cudnn", "cuDNN", facts.cudnn),
+    )
+    for gpu in facts.visible:
+        for part, title, found in parts:
+            row = known_pairs.needed(part, "capability", numbers(gpu.compute_capability or ""))
+            if row is None or not found or numbers(found)[: len(row.at_least)] >= row.at_least:
+                continue
+            oldest = known_pairs.text(row.at_least)
+            summary = f"{title} {found} doesn't know {gpu_name(gpu)}, compute capability {gpu.compute_capability}."
+            evidence = EvidenceLine(f"needs {title} {oldest} or newer", row.source.url)
+            help_ = Help(f"Install {title} {oldest} or newer, or a TensorFlow that was built with it.", False)
+            cause = "unsupported-compute-capability"
+            yield Finding(summary, "warning", cause, evidence=(evidence,), help=(help_,))
+
+
 def visibility_cut(facts: Facts) -> Iterator[Finding]:
     """Find that CUDA_VISIBLE_DEVICES names devices that CUDA ignores."""
     value = facts.environment.get("CUDA_VISIBLE_DEVICES")
@@ -56,9 +76,14 @@ def gpu_taken(facts: Facts) -> Iterator[Finding]:
             summary = f"{gpu_name(gpu)} is in compute mode {gpu.compute_mode} and in use."
             yield Finding(summary, "warning", "gpu-busy", evidence=_holders(holders))
         total, free = gpu.memory_total_mib, gpu.memory_free_mib
+        held = sum(process.memory_mib or 0 for process in holders)
         if total and free is not None and free < total / 10:
             summary = f"{gpu_name(gpu)} has {free} of {total} MiB free."
             yield Finding(summary, "warning", "memory-held-by-other-process", "memory", _holders(holders))
+        elif total and held >= total / 10:
+            others = "Another process holds" if len(holders) == 1 else f"{len(holders)} other processes hold"
+            summary = f"{others} {held} of {total} MiB of {gpu_name(gpu)}."
+            yield Finding(summary, "info", "memory-held-by-other-process", "memory", _holders(holders))
 
 
 def _architectures(facts: Facts) -> list[tuple[str, tuple[int, ...]]]:

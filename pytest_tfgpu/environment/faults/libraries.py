@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from pytest_tfgpu.environment.libraries import WHEELS
 from pytest_tfgpu.environment.wording import (
     build_name,
     enumerate_names,
@@ -14,17 +15,6 @@ from pytest_tfgpu.environment.wording import (
     searched,
 )
 from pytest_tfgpu.model import EvidenceLine, Facts, Finding, Help, Library
-
-WHEEL_FOLDERS = {
-    "cudart": "cuda_runtime",
-    "cublas": "cublas",
-    "cublasLt": "cublas",
-    "cufft": "cufft",
-    "cusolver": "cusolver",
-    "cusparse": "cusparse",
-    "cudnn": "cudnn",
-}
-"""Library -> the folder under `nvidia` that NVIDIA's wheels for CUDA 11 and 12 put it into."""
 
 
 def libraries_unreached(facts: Facts) -> Iterator[Finding]:
@@ -60,6 +50,79 @@ def libraries_missing(facts: Facts) -> Iterator[Finding]:
             evidence=(*others[:4], searched(entries[0])),
             help=(*install_cuda_libraries(facts), *((search_also(folders),) if folders else ())),
         )
+
+
+def libraries_broken(facts: Facts) -> Iterator[Finding]:
+    """Find the libraries that are there and can't be loaded, for want of another library."""
+    for cause, entries in _by_cause(entry for entry in facts.libraries if entry.path and entry.lacks):
+        lacking = list(dict.fromkeys(name for entry in entries for name in entry.lacks))
+        names = enumerate_names([entry.name for entry in entries])
+        need = "needs and" if len(entries) == 1 else "need and"
+        yield Finding(
+            f"{build_name(facts)} can't load {names}, which {need} can't find {enumerate_names(lacking)}.",
+            cause=cause,
+            evidence=tuple(EvidenceLine(entry.path or "", f"lacks {', '.join(entry.lacks)}") for entry in entries),
+            help=install_cuda_libraries(facts),
+        )
+
+
+def libraries_older(facts: Facts) -> Iterator[Finding]:
+    """Find libraries of an older minor version than TensorFlow's own package asks for; cuDNN has its own rule."""
+    entries = [entry for entry in (*facts.libraries, *facts.on_demand) if _is_older(entry)]
+    if not entries:
+        return
+    evidence = [
+        EvidenceLine(
+            f"{entry.name} {entry.version}, built for {entry.built_for}",
+            entry.path or entry.provider or "loader",
+        )
+        for entry in entries[:4]
+    ]
+    evidence += [EvidenceLine(path, "passed over") for entry in entries[:1] for path in entry.others[:1]]
+    names = enumerate_names([entry.name for entry in entries])
+    what = "is" if len(entries) == 1 else "are"
+    yield Finding(
+        f"{names} {what} older here than what {build_name(facts)} was built for.",
+        "warning",
+        "cuda-version-mismatch",
+        evidence=tuple(evidence),
+        help=_take_off(entries) or install_cuda_libraries(facts),
+    )
+
+
+def cublas_parts(facts: Facts) -> Iterator[Finding]:
+    """Find a cuBLAS whose two libraries come from different releases: the one is built upon the other."""
+    front, base = find_library(facts, "libcublas.so"), find_library(facts, "libcublasLt.so")
+    if not (front and base and front.path and base.path and front.version and base.version):
+        return
+    if numbers(front.version)[:3] == numbers(base.version)[:3]:
+        return
+    if min(len(numbers(front.version)), len(numbers(base.version))) < 3:
+        return
+    yield Finding(
+        f"libcublas {front.version} and libcublasLt {base.version} come from different releases of CUDA.",
+        "warning",
+        "cuda-version-mismatch",
+        evidence=(EvidenceLine(front.path, "libcublas"), EvidenceLine(base.path, "libcublasLt")),
+        help=_take_off([front, base]) or install_cuda_libraries(facts),
+    )
+
+
+def _is_older(entry: Library) -> bool:
+    has, wants = numbers(entry.version or ""), numbers(entry.built_for or "")
+    if not entry.path or len(has) < 2 or len(wants) < 2 or entry.name.startswith("libcudnn"):
+        return False
+    return has[:2] < wants[:2]
+
+
+def _take_off(entries: Iterable[Library]) -> tuple[Help, ...]:
+    """Return which folders to take off LD_LIBRARY_PATH, where what they hide lies elsewhere on the path."""
+    folders = [
+        (entry.path or "").rpartition("/")[0]
+        for entry in entries
+        if entry.provider == "LD_LIBRARY_PATH" and entry.others
+    ]
+    return tuple(Help(f"Take {folder} off LD_LIBRARY_PATH.") for folder in dict.fromkeys(folders))
 
 
 def cudnn_version(facts: Facts) -> Iterator[Finding]:
@@ -106,8 +169,8 @@ def _folders_left_out(facts: Facts, entries: list[Library]) -> list[str]:
     site = (facts.tensorflow_path or "").rpartition("/")[0]
     if not site or not any("/nvidia/" in folder for folder in entries[0].searched):
         return []
-    stems = (entry.name.removeprefix("lib").partition(".so.")[0] for entry in entries)
-    folders = (f"{site}/nvidia/{WHEEL_FOLDERS[stem]}/lib" for stem in stems if stem in WHEEL_FOLDERS)
+    stems = (entry.name.partition(".so.")[0] for entry in entries)
+    folders = (f"{site}/nvidia/{WHEELS[stem]}/lib" for stem in stems if stem in WHEELS)
     return [folder for folder in dict.fromkeys(folders) if folder not in entries[0].searched]
 
 
