@@ -38,8 +38,8 @@ def device() -> None:
 
 
 def memory() -> None:
-    """Write 16 MiB in four pieces, compute their doubles, and compare both."""
-    sources = [rng.random(1 << 20, dtype=np.float32) for _ in range(4)]
+    """Write 8 MiB in four pieces, compute their doubles, and compare both."""
+    sources = [rng.random(1 << 19, dtype=np.float32) for _ in range(4)]
     with tf.device(DEVICE):
         pieces = [tf.constant(source) for source in sources]
         doubles = [tf.add(piece, piece) for piece in pieces]

@@ -27,6 +27,8 @@ class Settings(NamedTuple):
     """The settings of a session, resolved."""
 
     preflight: bool = False
+    preflight_overlap: bool = False
+    preflight_cache: float = 0.0
     preflight_timeout: float = 120.0
     require: int | Literal["all"] = 0
     on_broken: OnBroken = "abort"
@@ -71,6 +73,10 @@ def _seconds(text: str) -> float:
     if not 0 < value < 1e7:
         raise ValueError
     return value
+
+
+def _seconds_or_none(text: str) -> float:
+    return 0.0 if float(text) == 0 else _seconds(text)
 
 
 def _count_or_all(text: str) -> int | str:
@@ -154,6 +160,23 @@ SETTINGS: tuple[Setting, ...] = (
         "yes or no",
         "before the session, run the checks on each visible GPU in a child process",
         ini="flag",
+    ),
+    Setting(
+        "preflight-overlap",
+        _flag,
+        "yes or no",
+        "run the checks while pytest collects; for suites that take no GPU memory while they are imported (on the CPU "
+        "it is always so)",
+        ini="flag",
+    ),
+    Setting(
+        "preflight-cache",
+        _seconds_or_none,
+        "a number of seconds, or 0",
+        "use a verdict 'ok' of the last so many seconds again, where driver, libraries, GPUs, TensorFlow and settings "
+        "are unchanged (default: 0, run the checks each time)",
+        ini="number",
+        metavar="SECONDS",
     ),
     Setting(
         "preflight-timeout",

@@ -95,7 +95,7 @@ class LocalMachine:
         return self.facts.visible
 
     def _usable(self, preflight: Preflight) -> tuple[Gpu, ...]:
-        usable = {gpu.index for gpu in preflight.gpus if gpu.usable}
+        usable = {gpu.index for gpu in preflight.gpus if gpu.usable or gpu.doubtful}
         if not usable:
             raise NoGpu(f"no GPU that TensorFlow can use: {_clause(preflight.reason)}")
         return tuple(gpu for gpu in self.facts.visible if gpu.index in usable)
@@ -130,10 +130,10 @@ class LocalMachine:
                 session.preflight = self._run_wanted()
             else:
                 visible = self.facts.visible
-                patience = session.settings.preflight_timeout * (1 + len(visible))
+                patience = session.settings.preflight_timeout * (2 + len(visible))
                 subject = ",".join(gpu.uuid or str(gpu.index) for gpu in visible)
                 session.preflight = sharing.once(session.shared, self._run_wanted, patience, subject)
-        return self._of_own_gpus(session.preflight)
+        return self._of_usable_gpus(self._of_own_gpus(session.preflight))
 
     def _judged(self) -> Preflight:
         """Return the verdict so far; on a host that the session's preflight didn't see, the checks are run for it."""
@@ -154,16 +154,20 @@ class LocalMachine:
             return ""
         return f"; the workers have {together} together: --tfgpu-gpus-per-worker={count}"
 
+    def _of_usable_gpus(self, preflight: Preflight) -> Preflight:
+        """Leave the broken GPUs out where tests are kept off them, unless all are broken."""
+        usable = tuple(gpu for gpu in preflight.gpus if gpu.usable or gpu.doubtful)
+        keeps_off = self._session.settings.on_broken == "skip" and preflight.device == "gpu"
+        return replace(preflight, gpus=usable) if usable and keeps_off else preflight
+
     def run_checks(self, names: Iterable[str]) -> Preflight:
         """Run these checks now, in a child process, on every device that a test can get.
 
         Raises ValueError where a name is unknown.
         """
-        from pytest_tfgpu import preflight
+        from pytest_tfgpu.features.verdict import run_checks
 
-        checks = chosen(names, self._known())
-        timeout = self._session.settings.preflight_timeout
-        return preflight.run(self.facts, device=self.device, checks=checks, timeout=timeout)
+        return run_checks(self._session, chosen(names, self._known()))
 
     def _run_wanted(self) -> Preflight:
         return self.run_checks((*self.checks, *self._wanted))

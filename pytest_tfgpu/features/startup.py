@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,10 +14,12 @@ from pytest_tfgpu.features.progress import Progress
 from pytest_tfgpu.session import ABSENT, UNUSABLE, Session
 
 if TYPE_CHECKING:
-    from pytest_tfgpu.model import Preflight
+    from pytest_tfgpu.features.memo import Memo
+    from pytest_tfgpu.model import Check, Preflight
     from pytest_tfgpu.preflight import Answer, Run
 
 _NO_TESTS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test", "cacheshow")
+_VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def wanted(config: pytest.Config) -> bool:
@@ -30,47 +33,84 @@ class Startup:
     def __init__(self, config: pytest.Config, session: Session) -> None:
         self._config = config
         self._session = session
+        settings = session.settings
+        self._overlaps = settings.preflight_overlap or settings.device == "cpu"
+        self._checks: tuple[Check, ...] = ()
+        self._memo: Memo | None = None
         self._run: Run | None = None
+        self._verdict: Preflight | None = None
         self._started = False
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
         with self._session.guard("starting the preflight"):
-            from pytest_tfgpu.preflight import begin
+            settings = self._session.settings
+            self._checks = chosen(settings.checks, known_checks(self._config, self._session))
+            if settings.preflight_cache:
+                from pytest_tfgpu.features.memo import Memo
 
-            session, settings = self._session, self._session.settings
-            checks = chosen(settings.checks, known_checks(self._config, session))
-            self._run = begin(
-                session.facts, device=settings.device, checks=checks, timeout=settings.preflight_timeout
-            )
-            if self._run is not None and settings.device == "gpu":
-                self._wait(self._run)
+                self._memo = Memo(self._config, self._session, self._checks)
+                self._verdict = self._memo.recall()
+            if self._verdict is None:
+                self._begin()
             self._started = True
+            if not self._overlaps:
+                self._conclude()
 
-    def pytest_report_header(self) -> str | None:
+    def _begin(self) -> None:
+        from pytest_tfgpu.preflight import begin
+
+        settings = self._session.settings
+        self._run = begin(
+            self._session.facts,
+            device=settings.device,
+            checks=self._checks,
+            timeout=settings.preflight_timeout,
+            remember=self._memo is not None,
+        )
+
+    def pytest_report_header(self) -> list[str]:
         from pytest_tfgpu.reporters.terminal import header_line
 
+        lines = []
         with self._session.guard("the header"):
-            return header_line(self._session.facts)
-        return None
+            lines.append(header_line(self._session.facts))
+            if self._verdict is not None and self._verdict.age is not None:
+                lines.append(f"tfgpu preflight: {self._verdict.verdict}. {self._verdict.reason}")
+        return lines
 
     @pytest.hookimpl(tryfirst=True)
-    def pytest_runtestloop(self) -> None:
-        self._session.preflight = self._failed()
+    def pytest_runtestloop(self, session: pytest.Session) -> None:
+        if self._ends_without_tests(session):
+            return
         with self._session.guard("the preflight"):
             if self._started:
-                self._session.preflight = self._judge()
+                self._conclude()
+        verdict = self._session.preflight = self._verdict or self._failed()
+        with self._session.guard("the preflight"):
             if self._session.shared is not None:
-                sharing.leave(self._session.shared, self._session.preflight)
-            self._show(self._session.preflight)
-        status = self._exit_status(self._session.preflight)
+                sharing.leave(self._session.shared, verdict)
+            self._show(verdict)
+        status = self._exit_status(verdict)
         if status is not None:
             _compat.print_collection_errors(self._config)
-            pytest.exit(f"tfgpu preflight: {self._session.preflight.reason}", returncode=status)
+            pytest.exit(f"tfgpu preflight: {verdict.reason}", returncode=status)
 
     def pytest_unconfigure(self) -> None:
         if self._run is not None:
             self._run.stop()
+
+    def _ends_without_tests(self, session: pytest.Session) -> bool:
+        """Whether no test is going to run, for modules failed to be collected, and the checks still run: end them."""
+        goes_on = session.config.option.continue_on_collection_errors
+        if not session.testsfailed or goes_on or self._run is None or self._run.done():
+            return False
+        from pytest_tfgpu.model import Preflight
+
+        self._run.stop()
+        reason = "The session ended before the checks did: modules could not be collected."
+        self._session.preflight = Preflight("inconclusive", reason, device=self._session.settings.device)
+        return True
 
     def _failed(self) -> Preflight:
         from pytest_tfgpu.model import Preflight
@@ -78,19 +118,44 @@ class Startup:
         reason = "The preflight could not be run, through a fault of its own."
         return Preflight("unusable", reason, device=self._session.settings.device)
 
-    def _wait(self, run: Run) -> Answer:
+    def _wait(self) -> Answer | None:
+        if self._run is None:
+            return None
         progress = Progress(self._config)
         try:
-            return run.result(progress.show)
+            return self._run.result(progress.show)
         finally:
             progress.clear()
 
-    def _judge(self) -> Preflight:
-        from pytest_tfgpu.preflight import judge
+    def _again(self) -> Answer | None:
+        self._begin()
+        return self._wait()
 
-        settings = self._session.settings
-        answer = None if self._run is None else self._wait(self._run)
-        return judge(self._session.facts, answer, device=settings.device, require=settings.require)
+    def _conclude(self) -> None:
+        """Wait for the checks, and judge them, unless that has been done."""
+        if self._verdict is not None:
+            return
+        from pytest_tfgpu.features.verdict import conclude
+
+        answer = self._wait()
+        again = self._again if self._overlaps else None
+        self._verdict = conclude(self._session, answer, require=self._session.settings.require, again=again)
+        self._session.preflight = self._verdict
+        if self._memo is not None and answer is not None:
+            self._memo.keep(self._verdict, answer)
+        if self._session.settings.on_broken == "skip":
+            self._keep_off_broken_gpus(self._verdict)
+
+    def _keep_off_broken_gpus(self, verdict: Preflight) -> None:
+        """Let this process, and what it starts, see the other GPUs only, where some are broken and some are not."""
+        from pytest_tfgpu.preflight.runner import narrowed
+
+        usable = [position for position, gpu in enumerate(verdict.gpus) if gpu.usable or gpu.doubtful]
+        if verdict.device == "cpu" or not usable or len(usable) == len(verdict.gpus):
+            return
+        before = os.environ.get(_VISIBLE)
+        os.environ[_VISIBLE] = narrowed(before, usable)
+        self._config.add_cleanup(lambda: _put_back(before))
 
     def _show(self, preflight: Preflight) -> None:
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
@@ -114,7 +179,14 @@ class Startup:
         if preflight.verdict == "absent":
             return ABSENT if settings.require else None
         if preflight.verdict == "unusable":
-            usable = sum(gpu.usable for gpu in preflight.gpus)
-            short = usable == 0 if settings.require == "all" else usable < settings.require
+            usable = sum(gpu.usable or gpu.doubtful for gpu in preflight.gpus)
+            short = settings.require == "all" or usable < settings.require
             return UNUSABLE if short or settings.on_broken == "abort" else None
         return None
+
+
+def _put_back(visible: str | None) -> None:
+    if visible is None:
+        os.environ.pop(_VISIBLE, None)
+    else:
+        os.environ[_VISIBLE] = visible

@@ -27,17 +27,23 @@ __all__ = [
 
 
 def begin(
-    facts: Facts, *, device: Device = "gpu", checks: Sequence[Check] | None = None, timeout: float = 120.0
+    facts: Facts,
+    *,
+    device: Device = "gpu",
+    checks: Sequence[Check] | None = None,
+    timeout: float = 120.0,
+    remember: bool = False,
 ) -> Run | None:
     """Start the child that runs the checks, by default those that `default_checks` gives.
 
     None where the facts show no GPU and the device is `gpu`: there is nothing to run then. `timeout` is in
-    seconds, for the import of TensorFlow and then for each GPU. Raises nothing.
+    seconds, for the import of TensorFlow and then for each GPU. `remember`: the answer says what it depends on.
+    Raises nothing.
     """
     if device == "gpu" and not worth_running(facts):
         return None
     asked = default_checks() if checks is None else tuple(checks)
-    return start(Request(asked, device, facts.visible, timeout, tuple(sys.path)))
+    return start(Request(asked, device, facts.visible, timeout, tuple(sys.path), remember=remember))
 
 
 def run(

@@ -25,6 +25,7 @@ class Channel:
 
     def __init__(self) -> None:
         self.token = ""
+        self._lock = threading.Lock()
         self._requests, self._reports = os.dup(0), os.dup(1)
         nothing = os.open(os.devnull, os.O_RDONLY)
         os.dup2(nothing, 0)
@@ -57,8 +58,9 @@ class Channel:
         if len(line) > LONGEST_LINE and "result" in values:
             line = self._encode(event, {**values, "result": {**values["result"], "details": {}}})
         try:
-            while line:
-                line = line[os.write(self._reports, line) :]
+            with self._lock:
+                while line:
+                    line = line[os.write(self._reports, line) :]
         except OSError:
             os._exit(1)
 
@@ -149,11 +151,12 @@ def go_through(channel: Channel, request: dict[str, Any]) -> None:
     channel.send("importing")
     tf = import_tensorflow(channel, request["sys_path"])
     if tf is not None:
-        from pytest_tfgpu.preflight.worker import check_devices, peak_memory_kib
+        from pytest_tfgpu.preflight.worker import check_devices, loaded_files, peak_memory_kib
 
         watch_time(request["limit"])
         check_devices(tf, request, channel, lambda: watch_time(request["limit"]))
-        channel.send("done", peak_memory_kib=peak_memory_kib())
+        loaded = {"loaded": loaded_files(tf)} if request["remember"] else {}
+        channel.send("done", peak_memory_kib=peak_memory_kib(), **loaded)
 
 
 if __name__ == "__main__":

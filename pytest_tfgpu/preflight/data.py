@@ -40,6 +40,8 @@ class Request(Record):
     """The whole environment of the child; None: that of this process."""
     executable: str | None = None
     """The Python to start; None: the one that runs here."""
+    remember: bool = False
+    """Whether the answer is to say what a verdict depends on: files that were loaded, memory that was taken."""
 
 
 @record
@@ -103,3 +105,7 @@ class Answer(Record):
     stderr_bytes: int = 0
     peak_memory_kib: int | None = None
     """The most memory that the child held, as it said at its end (Linux)."""
+    loaded: tuple[str, ...] = ()
+    """Files of code that the children loaded, outside of Python and TensorFlow; where they were asked for."""
+    memory_left_mib: tuple[int, ...] = ()
+    """Free memory of each of `gpus` after its checks, while the child still held its own; -1: unknown."""

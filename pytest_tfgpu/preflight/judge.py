@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Literal
 
 from pytest_tfgpu.model import CheckResult, Diagnosis, Facts, Finding, GpuChecks, Preflight
 from pytest_tfgpu.preflight.data import Answer, Device
 from pytest_tfgpu.preflight.explain import Explainer
+from pytest_tfgpu.preflight.holding import excused
 from pytest_tfgpu.preflight.wording import device_label
 
 Require = int | Literal["all"]
+
+_NOBODY: Mapping[int, str] = MappingProxyType({})
 
 NO_DEVICE = frozenset({100, 101})
 """Codes of cuInit that say there is no GPU (CUDA_ERROR_NO_DEVICE, CUDA_ERROR_INVALID_DEVICE; cuda.h)."""
@@ -42,11 +47,13 @@ def judge(
     *,
     device: Device = "gpu",
     require: Require = 0,
+    held: Mapping[int, str] = _NOBODY,
 ) -> Preflight:
-    """Return the verdict: `ok`, `absent` or `unusable`, with a reason and, where one is known, a cause.
+    """Return the verdict: `ok`, `absent`, `unusable` or `inconclusive`, with a reason and, where one is known, a cause.
 
     `answer` is None where no child was started. `require` is how many usable GPUs there must be; it means
-    nothing on the CPU.
+    nothing on the CPU. `held` says, by the index of a GPU, which process of this session holds memory of it: what
+    fails there for want of memory shows nothing.
     """
     from pytest_tfgpu.environment.presence import presence
 
@@ -58,7 +65,9 @@ def judge(
         return Preflight(status, reason, here.cause, device, findings=found)
     explainer = Explainer(facts, device)
     logs = (*answer.logs, *((),) * len(answer.gpus))
-    answer = replace(answer, gpus=tuple(map(explainer.explain, answer.gpus, logs)))
+    explained = map(explainer.explain, answer.gpus, logs)
+    gpus = tuple(gpu if gpu.index is None else excused(gpu, held.get(gpu.index)) for gpu in explained)
+    answer = replace(answer, gpus=gpus)
     verdict = _verdict(facts, answer, device, require, explainer)
     return replace(
         verdict,
@@ -83,7 +92,8 @@ def _verdict(
         return Preflight("unusable", _sentence(problem.sentence), _cause(diagnosis))
     if not answer.gpus:
         return _nothing_listed(facts, answer, explainer)
-    broken = [gpu for gpu in answer.gpus if not gpu.usable]
+    doubtful = [gpu for gpu in answer.gpus if gpu.doubtful]
+    broken = [gpu for gpu in answer.gpus if not gpu.usable and gpu not in doubtful]
     if broken:
         return Preflight("unusable", _broken_reason(answer, broken), _first_cause(broken))
     if device == "cpu":
@@ -92,7 +102,7 @@ def _verdict(
     shown = max(listed, (answer.driver.count if answer.driver else None) or 0)
     needed = shown if require == "all" else require
     if listed >= needed:
-        return Preflight("ok")
+        return Preflight("inconclusive", _doubt(doubtful[0])) if doubtful else Preflight("ok")
     if shown >= needed:
         return Preflight("unusable", f"TensorFlow lists {listed} of the {shown} GPUs that CUDA shows.")
     here = "1 GPU is" if shown == 1 else f"{shown} GPUs are"
@@ -136,6 +146,12 @@ def _nothing_listed(facts: Facts, answer: Answer, explainer: Explainer) -> Prefl
         f"The NVIDIA driver fails to start CUDA: {error}.",
         cause or CUINIT_CAUSES.get(driver.code),
     )
+
+
+def _doubt(gpu: GpuChecks) -> str:
+    """Say why nothing is known of a GPU."""
+    first = _first_failed(gpu)
+    return _sentence(f"GPU {gpu.index}: the check {first.name} {first.message or 'was not run'}")
 
 
 def _broken_reason(answer: Answer, broken: list[GpuChecks]) -> str:

@@ -27,6 +27,7 @@ class Slot:
     identity: Gpu
     results: list[CheckResult] = field(default_factory=list)
     log: tuple[str, ...] = ()
+    memory_left_mib: int = -1
     done: bool = False
 
 
@@ -44,13 +45,17 @@ class Ledger:
         self.complete = False
         self.separate = False
         """Whether each remaining device is to have a child of its own."""
+        self.together = True
+        """Whether a child checks its devices at the same time: one after the other it is known which took it down."""
+        self.loaded: set[str] = set()
         self._split = False
-        self._current: tuple[Slot, str] | None = None
+        self._current: dict[int, str] = {}
+        """The check that has begun on a device, by the child's number of it."""
         self._assigned: Sequence[int] | None = None
 
     def begin(self, assigned: Sequence[int] | None) -> None:
         """Note that a child starts, and which devices it sees; None: all."""
-        self._assigned, self._current = assigned, None
+        self._assigned, self._current = assigned, {}
         self.complete = self._split = False
         self.phase = "starting"
         for position in assigned or ():
@@ -123,7 +128,7 @@ class Ledger:
 
     def _on_check(self, event: dict[str, Any]) -> None:
         slot = self._slot(event["position"])
-        self._current = (slot, event["name"])
+        self._current[event["position"]] = event["name"]
         self.phase = f"{device_label(slot.identity.index, self.request.device)}: {event['name']}"
 
     def _on_result(self, event: dict[str, Any]) -> None:
@@ -131,15 +136,17 @@ class Ledger:
         if result.outcome == "failed" and result.message is None:
             result = replace(result, message=error_sentence(result.details.get("error", {})))
         self._slot(event["position"]).results.append(result)
-        self._current = None
+        self._current.pop(event["position"], None)
 
     def _on_device_done(self, event: dict[str, Any]) -> None:
-        self._slot(event["position"]).done = True
+        slot = self._slot(event["position"])
+        slot.done, slot.memory_left_mib = True, event.get("memory_left_mib", -1)
         self.values["cudnn_loaded"] = event.get("cudnn") or self.values.get("cudnn_loaded")
 
     def _on_done(self, event: dict[str, Any]) -> None:
         self.complete = True
         self.values["peak_memory_kib"] = event.get("peak_memory_kib")
+        self.loaded.update(event.get("loaded", ()))
 
     def _on_failed(self, event: dict[str, Any]) -> None:
         error = event["error"]
@@ -185,9 +192,11 @@ class Ledger:
         kind, outcome, sentence = how_it_ended(child)
         stack = python_stack(child.stderr.lines())
         details = {ENDED: kind, **({"stack": stack} if stack else {})}
-        if self._current is not None:
-            slot, name = self._current
-            self._give_up(slot, outcome, sentence, details, name)
+        if self._current and self.together and len(unfinished) > 1:
+            self.together = False
+        elif self._current:
+            ((position, name),) = self._current.items()
+            self._give_up(self._slot(position), outcome, sentence, details, name)
         elif len(unfinished) > 1:
             self.separate = self._split = True
         elif unfinished:

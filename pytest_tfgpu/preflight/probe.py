@@ -34,8 +34,7 @@ def driver(name: str | None = None) -> dict[str, Any]:
 def cudnn_version() -> str | None:
     """Return the version of the cuDNN that is loaded in this process, as it says; None: none is (Linux)."""
     try:
-        maps = Path("/proc/self/maps").read_text(errors="replace")
-        path = next(line.split(maxsplit=5)[5] for line in maps.splitlines() if "/libcudnn.so" in line)
+        path = next(path for path in mapped_libraries() if "/libcudnn.so" in path)
         get = ctypes.CDLL(path).cudnnGetVersion
     except (OSError, StopIteration, AttributeError):
         return None
@@ -43,6 +42,43 @@ def cudnn_version() -> str | None:
     number = int(get())
     scale = 10000 if number >= 90000 else 1000
     return f"{number // scale}.{number % scale // 100}.{number % 100}"
+
+
+def mapped_libraries() -> list[str]:
+    """Return the paths of the shared libraries that are loaded in this process (Linux)."""
+    try:
+        maps = Path("/proc/self/maps").read_text(errors="replace")
+    except OSError:
+        return []
+    paths = (line.split(maxsplit=5)[5:] for line in maps.splitlines() if ".so" in line)
+    return list(dict.fromkeys(path[0] for path in paths if path))
+
+
+def memory_left_mib(ordinal: int) -> int:
+    """Return the free memory of a GPU that this process uses, in MiB; -1 where the driver doesn't say.
+
+    Asks in the context that TensorFlow made; the thread's own context is put back.
+    """
+    device, context, before = ctypes.c_int(), ctypes.c_void_p(), ctypes.c_void_p()
+    free, total = ctypes.c_size_t(), ctypes.c_size_t()
+    try:
+        library = ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+        if library.cuDeviceGet(ctypes.byref(device), ordinal) or library.cuCtxGetCurrent(
+            ctypes.byref(before)
+        ):
+            return -1
+        if library.cuDevicePrimaryCtxRetain(ctypes.byref(context), device):
+            return -1
+        try:
+            if library.cuCtxSetCurrent(context):
+                return -1
+            code = library.cuMemGetInfo_v2(ctypes.byref(free), ctypes.byref(total))
+            library.cuCtxSetCurrent(before)
+        finally:
+            library.cuDevicePrimaryCtxRelease_v2(device)
+    except (OSError, AttributeError):
+        return -1
+    return -1 if code else free.value >> 20
 
 
 def _integer(library: ctypes.CDLL, function: str) -> int | None:

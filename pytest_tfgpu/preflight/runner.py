@@ -82,6 +82,8 @@ class Run:
             listed=ledger.listed,
             gpus=ledger.gpus(),
             logs=ledger.logs(),
+            loaded=tuple(sorted(ledger.loaded)),
+            memory_left_mib=tuple(slot.memory_left_mib for slot in ledger.slots),
             stderr=tuple(self._log[-LONGEST_LOG:]),
             stderr_bytes=self._log_bytes,
             **ledger.values,
@@ -138,6 +140,8 @@ class Run:
             "memory_free_mib": [gpu.memory_free_mib for gpu in chosen],
             "expected": None if assigned is None else len(assigned),
             "sys_path": list(request.sys_path),
+            "together": self._ledger.together,
+            "remember": request.remember,
         }
 
 
@@ -151,11 +155,14 @@ def child_environment(request: Request, assigned: Sequence[int] | None) -> dict[
     environment.pop("TF_FORCE_GPU_ALLOW_GROWTH", None)
     environment.setdefault("TF_CPP_VMODULE", "dso_loader=3")
     if assigned is not None:
-        outer = environment.get("CUDA_VISIBLE_DEVICES")
-        tokens = [token.strip() for token in outer.split(",")] if outer else []
-        chosen = [tokens[position] if position < len(tokens) else str(position) for position in assigned]
-        environment["CUDA_VISIBLE_DEVICES"] = ",".join(chosen)
+        environment["CUDA_VISIBLE_DEVICES"] = narrowed(environment.get("CUDA_VISIBLE_DEVICES"), assigned)
     return environment
+
+
+def narrowed(visible: str | None, positions: Sequence[int]) -> str:
+    """Return a CUDA_VISIBLE_DEVICES that leaves those at `positions` of the GPUs that the value `visible` shows."""
+    tokens = [token.strip() for token in visible.split(",")] if visible else []
+    return ",".join(tokens[place] if place < len(tokens) else str(place) for place in positions)
 
 
 def interpreter_flags() -> list[str]:

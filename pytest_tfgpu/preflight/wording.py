@@ -35,14 +35,20 @@ def _signal_name(number: int) -> str:
 
 
 def python_stack(lines: Sequence[str]) -> list[str]:
-    """Return the last stack that faulthandler wrote, innermost frame first; empty if there is none."""
-    frames: list[str] = []
-    for line in reversed(lines):
-        if re.match(r"\s+File \"", line):
-            frames.insert(0, line.strip())
-        elif frames and "most recent call first" in line:
-            return frames[:30]
-    return []
+    """Return the stack that faulthandler wrote of the thread that ran a check, innermost frame first.
+
+    That is the thread of the crash or, after a hang, the last with a check in it; else it is the last of all.
+    """
+    stacks: list[tuple[str, list[str]]] = []
+    for line in lines:
+        if "most recent call first" in line:
+            stacks.append((line, []))
+        elif stacks and re.match(r"\s+File \"", line):
+            stacks[-1][1].append(line.strip())
+    written = [(title, frames[:30]) for title, frames in stacks if frames]
+    crashed = [frames for title, frames in written if title.startswith("Current thread")]
+    checking = [frames for _, frames in written if any(frame.endswith("in run_check") for frame in frames)]
+    return (crashed or checking or [frames for _, frames in written] or [[]])[-1]
 
 
 def device_label(index: int | None, device: str) -> str:

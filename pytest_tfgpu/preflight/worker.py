@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 import os
 import secrets
+import sys
+import sysconfig
 import time
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -140,10 +143,16 @@ def _strain(comparison: dict[str, Any]) -> tuple[float, float]:
 def check_devices(
     tf: Any, request: dict[str, Any], channel: Channel, restart_clock: Callable[[], None]
 ) -> None:
-    """Run every check on every device, and report each as it begins and ends."""
+    """Run every check on every device, and report each as it begins and ends.
+
+    The devices are checked at the same time, in a thread each, unless the request says that they are not: most of
+    the time goes into work that TensorFlow does once per device, on one core.
+    """
     kind = request["device"].upper()
     count, error = initialise(tf, kind, channel, request["expected"])
-    for position in range(count if kind == "GPU" else min(count, 1)):
+    count = count if kind == "GPU" else min(count, 1)
+
+    def check_device(position: int) -> None:
         free = request["memory_free_mib"][position : position + 1] or [None]
         for number, check in enumerate(request["checks"]):
             channel.send("check", position=position, name=check["name"])
@@ -154,8 +163,17 @@ def check_devices(
             else:
                 result = {"name": check["name"], "outcome": "not-run"}
             channel.send("result", position=position, result=result)
-        channel.send("device-done", position=position, cudnn=probe.cudnn_version())
+        left = {"memory_left_mib": probe.memory_left_mib(position)} if request["remember"] else {}
+        channel.send("device-done", position=position, cudnn=probe.cudnn_version(), **left)
         restart_clock()
+
+    if count < 2 or not request["together"]:
+        for position in range(count):
+            check_device(position)
+        return
+    with ThreadPoolExecutor(count, "tfgpu-check") as pool:
+        for checked in [pool.submit(check_device, position) for position in range(count)]:
+            checked.result()
 
 
 def peak_memory_kib() -> int | None:
@@ -168,3 +186,17 @@ def peak_memory_kib() -> int | None:
         return int(status.partition("VmHWM:")[2].split()[0])
     except (OSError, ValueError, IndexError):
         return None
+
+
+def loaded_files(tf: Any) -> list[str]:
+    """Return the files of code in this process: all libraries, and the modules that aren't Python's or TensorFlow's."""
+    python = sysconfig.get_path("stdlib") + os.sep
+    tensorflow = str(Path(tf.__file__).parent) + os.sep
+
+    def is_foreign(name: str) -> bool:
+        own = name.startswith(python) and "site-packages" not in name
+        return not own and not name.startswith(tensorflow)
+
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    modules = (name for name in files if isinstance(name, str))
+    return sorted({*filter(is_foreign, modules), *probe.mapped_libraries()})

@@ -82,7 +82,7 @@ def test_little_free_memory(simulated_gpu: Describe) -> None:
     memory = answer.gpus[0].checks[1]
     assert memory.outcome == "passed"
     assert facts.gpus[0].memory_free_mib == 448
-    assert memory.details["allocated_mib"] == 28
+    assert memory.details["allocated_mib"] == 14
 
 
 def test_the_driver_s_order_decides_who_is_who(simulated_gpu: Describe) -> None:
@@ -100,8 +100,9 @@ def test_a_crash_on_one_gpu(simulated_gpu: Describe, visible: str | None, indice
     machine = simulated_gpu(gpus=3)
     if visible is not None:
         machine = machine.with_environment(CUDA_VISIBLE_DEVICES=visible)
+    machine = machine.with_environment(ABORTS_ON=str(indices[1]))
     facts = facts_of(machine)
-    answer = run(machine, "quiet", "aborts_on_second", "settings", gpus=facts.visible)
+    answer = run(machine, "quiet", "aborts_on_one", "settings", gpus=facts.visible)
     assert outcomes(answer) == [["passed"] * 3, ["passed", "crashed", "not-run"], ["passed"] * 3]
     assert [gpu.index for gpu in answer.gpus] == indices
     assert answer.gpus[1].checks[1].message == "was killed by SIGABRT"
@@ -109,7 +110,7 @@ def test_a_crash_on_one_gpu(simulated_gpu: Describe, visible: str | None, indice
     verdict = judge(facts, answer)
     assert (verdict.verdict, verdict.reason) == (
         "unusable",
-        f"GPU {indices[1]}: the process that ran aborts_on_second was killed by SIGABRT.",
+        f"GPU {indices[1]}: the process that ran aborts_on_one was killed by SIGABRT.",
     )
 
 

@@ -13,7 +13,7 @@ CHECK = Check(
 ORDER = 20
 
 PIECES = 4
-LARGEST_MIB = 32
+LARGEST_MIB = 16
 """Of the device's memory in use at once: the pieces, and their doubles computed there."""
 
 
@@ -23,7 +23,7 @@ def run(context: Context) -> None:
 
     tf = context.tf
     free = context.memory_free_mib
-    mib = LARGEST_MIB if free is None else max(1, min(LARGEST_MIB, free // 16))
+    mib = LARGEST_MIB if free is None else max(1, min(LARGEST_MIB, free // 32))
     length = mib * 2**20 // (2 * PIECES * np.dtype(np.float32).itemsize)
     context.details["allocated_mib"] = mib
     before = _in_use(context)

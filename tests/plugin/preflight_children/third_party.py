@@ -175,9 +175,11 @@ def quiet(context: Context) -> None:
     context.details["device"] = context.device
 
 
-def aborts_on_second(context: Context) -> None:
-    """Abort the process on the second of its GPUs."""
-    if context.device == "/GPU:1":
+def aborts_on_one(context: Context) -> None:
+    """Abort the process on the GPU that ABORTS_ON names as CUDA_VISIBLE_DEVICES does."""
+    number = int(context.device.rpartition(":")[2])
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if os.environ["ABORTS_ON"] == (visible.split(",")[number] if visible else str(number)):
         os.abort()
 
 
