@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -46,6 +46,24 @@ def fail_collection(report: pytest.CollectReport, text: str) -> None:
     report.outcome = "failed"
     report.longrepr = CollectErrorRepr(text)
     report.result = []
+
+
+class Screen(NamedTuple):
+    """What pytest's terminal can show."""
+
+    width: int = 80
+    encoding: str = "utf-8"
+
+
+def screen(config: pytest.Config) -> Screen:
+    """Return the width and the encoding of pytest's terminal, in an xdist worker those of the controller's."""
+    handed = getattr(config, "workerinput", {}).get("tfgpu", {})
+    if "screen" in handed:
+        return Screen(*handed["screen"])
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    writer = getattr(reporter, "_tw", None)
+    encoding = getattr(getattr(writer, "_file", None), "encoding", None)
+    return Screen(terminal_width(config), encoding or "utf-8")
 
 
 def terminal_width(config: pytest.Config) -> int:

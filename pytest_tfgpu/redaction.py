@@ -6,10 +6,9 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
 
 from pytest_tfgpu.model import Report
-from pytest_tfgpu.records import Record
+from pytest_tfgpu.reporters.text import with_texts
 
 MASK = "***"
 """What stands in place of a secret."""
@@ -52,8 +51,6 @@ URLs, named values, the home directories of others, and the tokens of services t
 
 _REMEMBERED = 20_000
 
-V = TypeVar("V")
-
 
 class Redactor:
     """Takes secrets and the names of home directories out of texts.
@@ -87,33 +84,13 @@ class Redactor:
         """Return a report in which every text is redacted."""
         tests = report.tests
         if not self._may_hold("\n".join(f"{test.nodeid}\n{test.cause}" for test in tests)):
-            return replace(self._redacted(replace(report, tests=())), tests=tests)
-        return self._redacted(report)
+            return replace(with_texts(replace(report, tests=()), self.text), tests=tests)
+        return with_texts(report, self.text)
 
     def _may_hold(self, text: str) -> bool:
         """Whether there may be something in a text to be taken out: most names of tests hold nothing."""
         words = (word for words, _, _ in self._rules for word in words)
         return any(word in text for word in (*self._secrets, *words))
-
-    def _redacted(self, value: V) -> V:
-        changed: Any = value
-        if isinstance(value, str):
-            changed = self.text(value)
-        elif isinstance(value, Record):
-            found = {}
-            for name in value.__dataclass_fields__:
-                old = getattr(value, name)
-                new = self._redacted(old)
-                if new is not old:
-                    found[name] = new
-            changed = replace(value, **found) if found else value
-        elif isinstance(value, (tuple, list)):
-            items = [self._redacted(item) for item in value]
-            if any(new is not old for new, old in zip(items, value, strict=True)):
-                changed = tuple(items) if isinstance(value, tuple) else items
-        elif isinstance(value, dict):
-            changed = {self._redacted(key): self._redacted(item) for key, item in value.items()}
-        return changed  # type: ignore[no-any-return]
 
 
 def _homes(home: str) -> Iterator[tuple[tuple[str, ...], str, str]]:

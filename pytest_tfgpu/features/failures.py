@@ -82,10 +82,12 @@ class Failures:
         if diagnosis is None:
             return None
         from pytest_tfgpu.diagnosis.render import render
+        from pytest_tfgpu.reporters.text import encodable
 
         ours = _is_built_in(diagnosis)
-        text = "\n".join(render(diagnosis, width=_compat.terminal_width(self._config), explain=ours))
-        _compat.add_section(report, SECTION, text)
+        screen = _compat.screen(self._config)
+        lines = render(encodable(diagnosis, screen.encoding), width=screen.width, explain=ours)
+        _compat.add_section(report, SECTION, "\n".join(lines))
         attach(report, diagnosis=diagnosis.to_json())
         self._earlier[diagnosis.cause] = None
         if seen is not None:

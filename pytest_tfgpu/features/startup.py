@@ -163,11 +163,12 @@ class Startup:
         if terminal is None or (quiet and preflight.verdict == "ok"):
             return
         from pytest_tfgpu.reporters.terminal import preflight_lines
+        from pytest_tfgpu.reporters.text import encodable
 
-        width = _compat.terminal_width(self._config)
+        width, encoding = _compat.screen(self._config)
         terminal.ensure_newline()
         terminal.section("tfgpu preflight")
-        for line in preflight_lines(preflight, width=width, markup=self._paint):
+        for line in preflight_lines(encodable(preflight, encoding), width=width, markup=self._paint):
             terminal.write_line(line)
 
     def _paint(self, text: str, style: str) -> str:

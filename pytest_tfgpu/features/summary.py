@@ -39,6 +39,7 @@ class Summary:
         self._began = time.time()
         self._lines: list[str] = []
         self._commands: list[str] = []
+        self._said = False
         self._report: Report | None = None
         self._recorder: Recorder | None = None
         if self._targets:
@@ -64,7 +65,7 @@ class Summary:
                     with self._session.guard(f"the {target.format} report"):
                         self._write(report, target, reporter)
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
-        if terminal is None or exitstatus in ENDED:
+        if terminal is None or exitstatus in ENDED or self._is_silent():
             self._say(terminal)
 
     def _write(self, report: Report, target: Target, reporter: Reporter) -> None:
@@ -73,7 +74,7 @@ class Summary:
         try:
             said, commands = deliver(report, target, reporter, self._config, self._environment)
         except OSError as error:
-            self._lines.append(f"the {target.format} report could not be written: {error}")
+            self._session.note(f"the {target.format} report could not be written: {error}")
         else:
             self._lines += said
             self._commands += commands
@@ -86,13 +87,18 @@ class Summary:
             self._session.note(line)
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
-        self._say(terminalreporter)
+        if not self._said:
+            self._say(terminalreporter)
 
     def _say(self, terminal: TerminalReporter | None) -> None:
         """Print the summary, the plugin's own faults, and what GitHub reads; without a terminal the last alone."""
+        self._said = True
         if terminal is not None:
             with self._session.guard("the summary"):
-                self._show(terminal)
+                if not self._is_silent():
+                    self._show(terminal)
+            if self._session.problems or self._commands:
+                terminal.ensure_newline()
             for line in self._session.problems:
                 terminal.write_line(f"pytest-tfgpu: {line}", yellow=True)
         for line in self._commands:
@@ -105,14 +111,23 @@ class Summary:
         parts = [self._lines]
         if said.diagnoses or said.skips:
             from pytest_tfgpu.reporters.terminal import causes_lines, skips_lines
+            from pytest_tfgpu.reporters.text import encodable
 
-            report = self._report or self._build(None)
-            width = _compat.terminal_width(self._config)
-            parts = [causes_lines(report, width), skips_lines(report, width), *parts]
-        terminal.section("tfgpu summary")
+            width, encoding = _compat.screen(self._config)
+            report = encodable(self._report or self._build(None), encoding)
+            every = self._config.get_verbosity() > 0
+            causes = causes_lines(report, width, markup=self._paint, every=every)
+            parts = [causes, skips_lines(report, width), *parts]
+        terminal.write_sep("=", "tfgpu summary")
         for number, part in enumerate(part for part in parts if part):
             for line in ([""] if number else []) + part:
                 terminal.write_line(line)
+
+    def _is_silent(self) -> bool:
+        return bool(self._config.getoption("no_summary", False))
+
+    def _paint(self, text: str, style: str) -> str:
+        return self._config.get_terminal_writer().markup(text, **{style: True})
 
     def _collected(self) -> Collected:
         """Gather what the reports carry: those that were recorded, else those that pytest's terminal keeps."""

@@ -104,11 +104,12 @@ def _facts_of_share(collect: Callable[[], Facts], memory_mib: dict[str, int]) ->
 
 def hand_down(node: Any) -> dict[str, Any]:
     """Return what an xdist worker gets to know, as plain data."""
+    from pytest_tfgpu import _compat
     from pytest_tfgpu.features import sharing, workers
 
     config, spec = node.config, node.gateway.spec
     session = get(config)
-    told = {"settings": session.settings.to_json()}
+    told = {"settings": session.settings.to_json(), "screen": list(_compat.screen(config))}
     if not workers.is_local(spec):
         run = node.workerinput["testrunuid"]
         return {**told, "shared": None, "host": workers.host_of(spec, run), "shared_out": 0, "shares": {}}

@@ -1,13 +1,13 @@
 """Lines for a terminal: the facts in pytest's header, the preflight's table, causes and skips at the end.
 
 The functions return plain lines and print nothing. `markup` colours a text: it gets the text and a style
-that pytest's terminal writer knows (`green`, `red`, `yellow`).
+that pytest's terminal writer knows (`green`, `red`, `yellow`, `bold`).
 """
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from pytest_tfgpu.model import Diagnosis, EvidenceLine, Facts, Finding, Help, Preflight, Report
 from pytest_tfgpu.reporters import checks
@@ -28,9 +28,9 @@ _NARROWEST = 12
 """Columns that the name of a device keeps."""
 
 
-def header_line(facts: Facts, *, ascii_only: bool = False) -> str:
+def header_line(facts: Facts) -> str:
     """Return the facts in one line, for pytest's header."""
-    return clean(f"tfgpu: {', '.join(_machine(facts))}", ascii_only=ascii_only)
+    return clean(f"tfgpu: {', '.join(_machine(facts))}")
 
 
 def machine_line(facts: Facts) -> str:
@@ -76,9 +76,7 @@ def _gpus(facts: Facts) -> str:
     return f"{len(visible)} of {count(len(facts.gpus), 'GPU')} visible ({listed})"
 
 
-def preflight_lines(
-    preflight: Preflight, *, width: int, markup: Markup | None = None, ascii_only: bool = False
-) -> list[str]:
+def preflight_lines(preflight: Preflight, *, width: int, markup: Markup | None = None) -> list[str]:
     """Return the verdict, the table of checks, and what is to be said about those that didn't pass.
 
     Nothing where no preflight was asked for.
@@ -98,7 +96,7 @@ def preflight_lines(
         summary = clean(finding.summary)
         plain = summary in told or (finding.severity == "error" and preflight.verdict != "ok")
         lines += _explanation("" if plain else finding.severity, summary, finding, told, width)
-    return _finished(lines, ascii_only)
+    return guard(lines)
 
 
 def _table(preflight: Preflight, width: int, paint: Markup) -> list[str]:
@@ -151,38 +149,46 @@ def _advice(help: Help) -> str:
     return f"help: {clean(help.text)}" if help.sure else f"worth a try: {clean(help.text)}"
 
 
-def causes_lines(report: Report, width: int, *, ascii_only: bool = False) -> list[str]:
-    """Return the failures by cause, under a title line such as `3 tests, one cause`; nothing without any."""
+def causes_lines(
+    report: Report, width: int, *, markup: Markup | None = None, every: bool = False
+) -> list[str]:
+    """Return the failures by cause, under a title line such as `3 tests, one cause`; nothing without any.
+
+    `every`: name every test and everything that is said of them, however many there are.
+    """
+    paint = markup or _plain
     groups = cause_groups(report)
     if not groups:
         return []
     lines = [title(groups)]
     for group in groups:
-        lines += _wrapped(f"{clean(group.cause)}: {group.size}", width, "")
-        lines += _members(group, width)
-    return _finished(lines, ascii_only)
+        lines += [
+            paint(line, "bold") for line in guard(_wrapped(f"{clean(group.cause)}: {group.size}", width, ""))
+        ]
+        lines += _members(group, width, every)
+    return guard(lines)
 
 
-def _members(group: Group, width: int) -> list[str]:
+def _members(group: Group, width: int, every: bool) -> list[str]:
     lines: list[str] = []
-    left = _NODEIDS
+    most = left = group.count if every else _NODEIDS
     summaries = group.summaries
-    for summary in list(summaries)[:_SUMMARIES]:
+    for summary in list(summaries)[: None if every else _SUMMARIES]:
         lines += _wrapped(clean(summary), width, "  ")
         named = list(dict.fromkeys(diagnosis.nodeid for diagnosis in summaries[summary]))[:left]
         lines += [f"    {clean(nodeid)}" for nodeid in named]
         left -= len(named)
     if not summaries:
-        named = list(group.nodeids[:_NODEIDS])
+        named = list(group.nodeids[:most])
         lines += [f"    {clean(nodeid)}" for nodeid in named]
         left -= len(named)
-    more = group.count - (_NODEIDS - left)
+    more = group.count - (most - left)
     if more > 0:
         lines.append(f"    and {more} more")
     return lines
 
 
-def skips_lines(report: Report, width: int, *, ascii_only: bool = False) -> list[str]:
+def skips_lines(report: Report, width: int) -> list[str]:
     """Return the unmet requirements with their number of tests, under a title line; nothing without any."""
     groups = skip_groups(report)
     if not groups:
@@ -194,7 +200,7 @@ def skips_lines(report: Report, width: int, *, ascii_only: bool = False) -> list
         number = str(len(group.nodeids)).rjust(digits)
         text = f"{clean(group.requirement)}: {clean(group.required)} required, found {clean(group.found)}"
         lines += _wrapped(f"[{number}] {text}", width, "", hanging=digits + 3)
-    return _finished(lines, ascii_only)
+    return guard(lines)
 
 
 def _wrapped(text: str, width: int, indent: str, hanging: int = 2) -> list[str]:
@@ -206,12 +212,6 @@ def _wrapped(text: str, width: int, indent: str, hanging: int = 2) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def _finished(lines: Sequence[str], ascii_only: bool) -> list[str]:
-    if ascii_only:
-        lines = [line.encode("ascii", "backslashreplace").decode() for line in lines]
-    return guard(lines)
 
 
 def _plain(text: str, _style: str) -> str:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from pytest_tfgpu.records import Record
+
+V = TypeVar("V")
 
 LONGEST = 2000
 """Characters of one quoted text that are shown; the JSON report holds it whole."""
@@ -18,7 +25,7 @@ _UNPRINTABLE = re.compile(
 _COMMANDS = re.compile(r"##(?=\[|vso\[|teamcity\[)", re.IGNORECASE)
 
 
-def clean(text: str, *, longest: int = LONGEST, ascii_only: bool = False) -> str:
+def clean(text: str, *, longest: int = LONGEST) -> str:
     r"""Return `text` on one line: without terminal escape sequences, other control characters as `\x00`.
 
     Beyond `longest` characters it is cut off. What a CI system would take for a command is broken up.
@@ -28,7 +35,7 @@ def clean(text: str, *, longest: int = LONGEST, ascii_only: bool = False) -> str
     text = _COMMANDS.sub("# #", text)
     if len(text) > longest:
         text = text[: longest - 3] + "..."
-    return text.encode("ascii", "backslashreplace").decode() if ascii_only else text
+    return text
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -54,3 +61,44 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s"
+
+
+def encodable(value: V, encoding: str) -> V:
+    r"""Return a value such that a terminal of this encoding can show all its texts; what it can't as `\xe9`."""
+    try:
+        name = codecs.lookup(encoding).name
+    except LookupError:
+        name = "ascii"
+    if name.startswith("utf"):
+        return value
+
+    def shown(text: str) -> str:
+        found = text.encode(name, "backslashreplace").decode(name)
+        return text if found == text else found
+
+    return with_texts(value, shown)
+
+
+def with_texts(value: V, change: Callable[[str], str]) -> V:
+    """Return a value (a record, a list, a text ...) in which every text is what `change` makes of it.
+
+    What holds no text that changes stays the same object.
+    """
+    changed: Any = value
+    if isinstance(value, str):
+        changed = change(value)
+    elif isinstance(value, Record):
+        found = {}
+        for name in value.__dataclass_fields__:
+            old = getattr(value, name)
+            new = with_texts(old, change)
+            if new is not old:
+                found[name] = new
+        changed = replace(value, **found) if found else value
+    elif isinstance(value, (tuple, list)):
+        items = [with_texts(item, change) for item in value]
+        if any(new is not old for new, old in zip(items, value, strict=True)):
+            changed = tuple(items) if isinstance(value, tuple) else items
+    elif isinstance(value, dict):
+        changed = {with_texts(key, change): with_texts(item, change) for key, item in value.items()}
+    return changed  # type: ignore[no-any-return]

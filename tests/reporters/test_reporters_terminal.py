@@ -22,6 +22,7 @@ from sample_reports import (
 
 from pytest_tfgpu.model import CauseCount, CheckResult, Facts, Finding, GpuChecks, Preflight, Skip
 from pytest_tfgpu.reporters.terminal import causes_lines, header_line, preflight_lines, skips_lines
+from pytest_tfgpu.reporters.text import encodable
 
 # ------------------------------------------------------------------------------------------------ header
 
@@ -162,15 +163,16 @@ def test_preflight_in_colour() -> None:
     assert preflight_lines(OK, width=80, markup=lambda text, style: style)[0] == "green"
 
 
-def test_ascii_only() -> None:
-    """For a terminal that can't do more, other characters are written as escapes."""
-    preflight = Preflight("absent", "Caf\u00e9 \u2013 \U0001f600")
-    assert preflight_lines(preflight, width=80, ascii_only=True) == [
-        "GPU absent: Caf\\xe9 \\u2013 \\U0001f600"
+def test_table_on_a_terminal_of_few_characters() -> None:
+    """What the terminal's encoding doesn't have is written as escapes, and the columns still stand in line."""
+    gpu = GpuChecks(0, None, "Caf\u00e9 \U0001f600", PASSED[:2])
+    preflight = Preflight("ok", "Caf\u00e9 \u2013 \U0001f600", gpus=(gpu,))
+    assert preflight_lines(encodable(preflight, "ascii"), width=80) == [
+        "GPU ok: 2 checks passed on 1 GPU. Caf\\xe9 \\u2013 \\U0001f600",
+        "GPU                   check   outcome    time  error / tolerance",
+        "0 Caf\\xe9 \\U0001f600  device  passed   0.31 s",
+        "                      matmul  passed   12.0 s  1.2e-07 / 1.0e-05",
     ]
-    assert (
-        header_line(Facts(driver="5\u00e9"), ascii_only=True) == "tfgpu: no TensorFlow, driver 5\\xe9, no GPU"
-    )
 
 
 # ------------------------------------------------------------------------------------------------ causes
@@ -221,6 +223,28 @@ def test_many_tests_are_counted() -> None:
     assert causes_lines(same, 80)[-2:] == ["    t.py::test_4", "    and 9995 more"]
     differing = report(diagnoses=tuple(diagnosed(f"t.py::test_{n}", summary=f"s{n}") for n in range(9)))
     assert causes_lines(differing, 80)[-3:] == ["  s2", "    t.py::test_2", "    and 6 more"]
+
+
+def test_every_test_is_named_where_that_is_wanted() -> None:
+    """With `every`, all tests and all that is said of them are there."""
+    differing = report(diagnoses=tuple(diagnosed(f"t.py::test_{n}", summary=f"s{n}") for n in range(9)))
+    lines = causes_lines(differing, 80, every=True)
+    assert lines[-2:] == ["  s8", "    t.py::test_8"]
+    assert len(lines) == 2 + 2 * 9
+    subject = report(causes=(CauseCount("b", 7, tuple(f"t.py::{n}" for n in range(7))),))
+    assert len(causes_lines(subject, 80, every=True)) == 2 + 7
+
+
+def test_causes_in_colour() -> None:
+    """The line of each cause stands out, and nothing else; a cause that looks like a command is still none."""
+    painted = causes_lines(FULL, 80, markup=lambda text, style: f"<{style}>{text}</>")
+    assert [line for line in painted if "<" in line] == [
+        "<bold>cudnn-version-mismatch: 1 test module</>",
+        "<bold>out-of-memory: 2 tests</>",
+    ]
+    assert [re.sub(r"<\w+>|</>", "", line) for line in painted] == causes_lines(FULL, 80)
+    subject = report(diagnoses=(diagnosed("t.py::a", "::error::"),))
+    assert causes_lines(subject, 80, markup=lambda text, style: f"<{text}>")[1] == "<\\::error::: 1 test>"
 
 
 def test_causes_without_diagnoses() -> None:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_tfgpu.reporters.text import clean, count, duration, guard
+from pytest_tfgpu.model import Facts, Gpu
+from pytest_tfgpu.reporters.text import clean, count, duration, encodable, guard
 
 
 @pytest.mark.parametrize(
@@ -43,9 +44,25 @@ def test_clean_cuts() -> None:
     assert clean("x" * 10, longest=10) == "x" * 10
 
 
-def test_clean_for_ascii_terminals() -> None:
-    """Where only ASCII can be shown, other characters are escapes."""
-    assert clean("caf\u00e9", ascii_only=True) == "caf\\xe9"
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("ascii", "caf\\xe9 \\u2013"),
+        ("ANSI_X3.4-1968", "caf\\xe9 \\u2013"),
+        ("latin-1", "caf\u00e9 \\u2013"),
+        ("cp1252", "caf\u00e9 \u2013"),
+        ("utf-8", "caf\u00e9 \u2013"),
+        ("UTF-16", "caf\u00e9 \u2013"),
+        ("nonsense", "caf\\xe9 \\u2013"),
+    ],
+)
+def test_what_an_encoding_can_show(encoding: str, shown: str) -> None:
+    """Characters that the encoding lacks are escapes, wherever they stand; what fits stays the same object."""
+    assert encodable("caf\u00e9 \u2013", encoding) == shown
+    facts = Facts(driver="caf\u00e9 \u2013", gpus=(Gpu(0, "plain"),), environment={"A": "caf\u00e9 \u2013"})
+    found = encodable(facts, encoding)
+    assert (found.driver, found.environment) == (shown, {"A": shown})
+    assert found.gpus is facts.gpus
 
 
 @given(st.text(st.characters(exclude_categories=())))
