@@ -91,6 +91,17 @@ class Library(Record):
 
 
 @record
+class LoadedLibrary(Record):
+    """A library of NVIDIA's that a process has loaded."""
+
+    name: str
+    """Without version: `libcublas`."""
+    path: str | None = None
+    version: str | None = None
+    """As the library says, else as its file's name says."""
+
+
+@record
 class Facts(Record):
     """What is true on this machine, gathered without importing TensorFlow and without starting CUDA.
 

@@ -15,6 +15,7 @@ from pytest_tfgpu.facts import Gpu as Gpu
 from pytest_tfgpu.facts import GpuProcess as GpuProcess
 from pytest_tfgpu.facts import Health as Health
 from pytest_tfgpu.facts import Library as Library
+from pytest_tfgpu.facts import LoadedLibrary as LoadedLibrary
 from pytest_tfgpu.records import Record, record
 
 Outcome = Literal["passed", "failed", "timeout", "crashed", "not-run"]
@@ -99,6 +100,10 @@ class Check(Record):
     """Names of the data types whose support a pass of this check proves (`float16`)."""
 
 
+INAPPLICABLE = "inapplicable"
+"""Key in the details of a check that was not run because it has nothing to say of that device."""
+
+
 @record
 class CheckResult(Record):
     """How one check ended on one device."""
@@ -116,6 +121,11 @@ class CheckResult(Record):
     diagnosis: Diagnosis | None = None
     details: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def counts(self) -> bool:
+        """Whether the result says something of the device, or should have."""
+        return self.outcome != "not-run" or INAPPLICABLE not in self.details
+
 
 @record
 class GpuChecks(Record):
@@ -128,13 +138,13 @@ class GpuChecks(Record):
 
     @property
     def usable(self) -> bool:
-        """Whether every check passed."""
-        return bool(self.checks) and all(check.outcome == "passed" for check in self.checks)
+        """Whether every check passed, but those that don't apply to this device."""
+        return bool(self.checks) and all(check.outcome == "passed" for check in self.checks if check.counts)
 
     @property
     def doubtful(self) -> bool:
         """Whether no check went wrong, and some could not be run."""
-        outcomes = {check.outcome for check in self.checks}
+        outcomes = {check.outcome for check in self.checks if check.counts}
         return "not-run" in outcomes and outcomes <= {"passed", "not-run"}
 
 
@@ -154,6 +164,8 @@ class Preflight(Record):
     """The version that the child imported."""
     cudnn_loaded: str | None = None
     """The version that the cuDNN loaded in the child gives of itself, where it was loaded."""
+    libraries_loaded: tuple[LoadedLibrary, ...] = ()
+    """NVIDIA's libraries that the child had loaded after the checks."""
     stderr: tuple[str, ...] = ()
     """The last lines of the child's standard error, capped."""
     age: float | None = None

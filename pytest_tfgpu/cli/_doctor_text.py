@@ -39,6 +39,8 @@ def render(
         lines += [" " * _LABEL + line for line in rest]
     for finding in found:
         lines += ["", *_finding(finding, width, style)]
+    if preflight.libraries_loaded:
+        lines += ["", *_loaded(preflight, width, style)]
     if preflight.verdict != "not-asked":
         told = replace(preflight, findings=())
         return [*lines, "", *preflight_lines(told, width=width, markup=style.markup)]
@@ -120,6 +122,18 @@ def _libraries(facts: Facts) -> Iterator[str]:
             built = f" (built for {library.built_for})" if _differs(library) else ""
             version = f"{library.version or 'version unknown'}{built}"
             yield f"{library.name:<{longest}}  {version:<12} {clean(origin)}"
+
+
+def _loaded(preflight: Preflight, width: int, style: Style) -> Iterator[str]:
+    """Yield what the preflight's child had loaded of NVIDIA's libraries."""
+    label = "loaded"
+    longest = max(len(entry.name) for entry in preflight.libraries_loaded)
+    for entry in preflight.libraries_loaded:
+        text = f"{entry.name:<{longest}}  {entry.version or 'version unknown':<12} {clean(entry.path or '')}"
+        first, *rest = wrap(text, width - _LABEL)
+        yield (style.paint("strong", label) if label else "") + " " * (_LABEL - len(label)) + first
+        yield from (" " * _LABEL + line for line in rest)
+        label = ""
 
 
 def _differs(library: Library) -> bool:

@@ -18,9 +18,7 @@ class Source(NamedTuple):
 
 _RELEASE_NOTES = Source("https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/index.html", "2026-11")
 _BLACKWELL = Source("https://docs.nvidia.com/cuda/blackwell-compatibility-guide", "2026-11")
-_CUDNN_8 = Source(
-    "https://docs.nvidia.com/deeplearning/cudnn/archives/cudnn-896/support-matrix", "2026-11"
-)
+_CUDNN_8 = Source("https://docs.nvidia.com/deeplearning/cudnn/archives/cudnn-896/support-matrix", "2026-11")
 _XLA = Source(
     "https://github.com/openxla/xla/blob/main/xla/stream_executor/cuda/subprocess_compilation.cc", "2026-11"
 )

@@ -69,7 +69,9 @@ def _on_the_bus(facts: Facts) -> bool:
 
 def _not_passed_on(facts: Facts) -> str:
     driver = f" (driver {facts.driver})" if facts.driver else ""
-    return f"This container was started without the NVIDIA GPU of its machine{driver}: it has no /dev/nvidia0."
+    return (
+        f"This container was started without the NVIDIA GPU of its machine{driver}: it has no /dev/nvidia0."
+    )
 
 
 def _hidden(facts: Facts) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any, Literal
 
-from pytest_tfgpu.model import Check, Gpu, GpuChecks
+from pytest_tfgpu.model import Check, Gpu, GpuChecks, LoadedLibrary
 from pytest_tfgpu.records import Record, record
 
 Device = Literal["gpu", "cpu"]
@@ -101,6 +101,7 @@ class Answer(Record):
     logs: tuple[tuple[str, ...], ...] = ()
     """For each of `gpus` the log of the child that checked it."""
     cudnn_loaded: str | None = None
+    libraries_loaded: tuple[LoadedLibrary, ...] = ()
     stderr: tuple[str, ...] = ()
     stderr_bytes: int = 0
     peak_memory_kib: int | None = None

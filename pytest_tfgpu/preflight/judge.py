@@ -77,6 +77,7 @@ def judge(
         findings=(*found, *_from_answer(facts, answer), *explainer.findings),
         tensorflow=answer.tensorflow,
         cudnn_loaded=answer.cudnn_loaded,
+        libraries_loaded=answer.libraries_loaded,
         stderr=answer.stderr,
     )
 
@@ -171,7 +172,7 @@ def _broken_reason(answer: Answer, broken: list[GpuChecks]) -> str:
 
 
 def _first_failed(gpu: GpuChecks) -> CheckResult:
-    return next(check for check in gpu.checks if check.outcome != "passed")
+    return next(check for check in gpu.checks if check.outcome != "passed" and check.counts)
 
 
 def _first_cause(broken: list[GpuChecks]) -> str | None:
@@ -200,11 +201,16 @@ def _from_facts(facts: Facts, answer: Answer | None, device: Device) -> tuple[Fi
 
 def _from_answer(facts: Facts, answer: Answer) -> list[Finding]:
     """Return what the child saw and the facts see otherwise."""
+    from pytest_tfgpu.environment.faults.loaded import differences
+
+    differing = list(differences(facts, answer.libraries_loaded))
+    if any(finding.cause == "cudnn-version-mismatch" for finding in differing):
+        return differing
     found, loaded = facts.cudnn, answer.cudnn_loaded
     if found and loaded and found.split(".")[:3] != loaded.split(".")[:3]:
         text = f"TensorFlow loaded cuDNN {loaded}, where {found} was expected from the libraries found."
-        return [Finding(text, severity="warning")]
-    return []
+        return [*differing, Finding(text, severity="warning")]
+    return differing
 
 
 def _sentence(text: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pytest_tfgpu.model import CheckResult, Gpu, GpuChecks, Outcome
+from pytest_tfgpu.model import CheckResult, Gpu, GpuChecks, LoadedLibrary, Outcome
 from pytest_tfgpu.preflight.data import Driver, Problem, ProblemKind, Request
 from pytest_tfgpu.preflight.explain import ENDED
 from pytest_tfgpu.preflight.process import Child
@@ -142,6 +142,8 @@ class Ledger:
         slot = self._slot(event["position"])
         slot.done, slot.memory_left_mib = True, event.get("memory_left_mib", -1)
         self.values["cudnn_loaded"] = event.get("cudnn") or self.values.get("cudnn_loaded")
+        loaded = tuple(LoadedLibrary.from_json(entry) for entry in event.get("libraries", ()))
+        self.values["libraries_loaded"] = loaded or self.values.get("libraries_loaded", ())
 
     def _on_done(self, event: dict[str, Any]) -> None:
         self.complete = True

@@ -14,8 +14,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_tfgpu.environment.loaded import libraries
+from pytest_tfgpu.model import INAPPLICABLE
 from pytest_tfgpu.preflight import probe
-from pytest_tfgpu.preflight.api import CheckFailed, Context
+from pytest_tfgpu.preflight.api import CheckFailed, Context, DoesNotApply
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,6 +101,9 @@ def run_check(tf: Any, check: dict[str, Any], device: str, free_mib: int | None)
     try:
         module, _, function = check["run"].partition(":")
         getattr(import_module(module), function)(context)
+    except DoesNotApply as reason:
+        result |= {"outcome": "not-run", "message": str(reason)}
+        context.details[INAPPLICABLE] = True
     except CheckFailed as failure:
         result |= {"outcome": "failed", "message": str(failure)}
     except BaseException as error:
@@ -164,7 +169,9 @@ def check_devices(
                 result = {"name": check["name"], "outcome": "not-run"}
             channel.send("result", position=position, result=result)
         left = {"memory_left_mib": probe.memory_left_mib(position)} if request["remember"] else {}
-        channel.send("device-done", position=position, cudnn=probe.cudnn_version(), **left)
+        channel.send(
+            "device-done", position=position, cudnn=probe.cudnn_version(), libraries=libraries(), **left
+        )
         restart_clock()
 
     if count < 2 or not request["together"]:

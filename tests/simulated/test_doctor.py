@@ -143,3 +143,17 @@ def test_health_that_nvml_does_not_tell(simulated_gpu: Describe) -> None:
     hung = simulated_gpu().failing("nvmlDeviceGetRemappedRows", "hang").doctor()
     assert [gpu["name"] for gpu in hung["facts"]["gpus"]] == ["Tesla T4"]
     assert "did not answer" in hung["facts"]["unknown"]["nvml"]
+
+
+def test_what_was_loaded(simulated_gpu: Describe) -> None:
+    """With its preflight the doctor tells which of NVIDIA's libraries TensorFlow loaded, and finds nothing odd in them.
+
+    All simulated libraries are one file, which the loader loads under the first of its names.
+    """
+    machine = simulated_gpu()
+    doctor = machine.doctor("--preflight")
+    (library,) = doctor["preflight"]["libraries_loaded"]
+    name, version = library["name"], library["version"]
+    assert machine.libraries.get("libcuda.so.1") == f"{name}.so.{version}"
+    assert library["path"].startswith(str(machine.folder))
+    assert findings(doctor) == []

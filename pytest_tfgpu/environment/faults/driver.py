@@ -44,7 +44,9 @@ def driver_missing(facts: Facts) -> Iterator[Finding]:
             "The driver's library libcuda.so.1 is not found, though the machine has an NVIDIA GPU.",
             cause="driver-missing",
             evidence=(searched(library),),
-            help=(search_also([library.near[0].rpartition("/")[0]]),) if library.near else reach_driver(facts),
+            help=(search_also([library.near[0].rpartition("/")[0]]),)
+            if library.near
+            else reach_driver(facts),
         )
     else:
         yield Finding(
@@ -82,8 +84,12 @@ def driver_shadowed(facts: Facts) -> Iterator[Finding]:
         summary = f"The forward compatibility libcuda {library.version} doesn't work on a {consumer}."
         help_ = Help("Take the folder `compat` off the loader's path, and update the driver instead.")
     elif "/compat/" in library.path:
-        summary = f"The libcuda {library.version} of a compat package is older than the driver {facts.driver}."
-        help_ = Help("Take the folder `compat` off the loader's path: the driver is newer than what it is for.")
+        summary = (
+            f"The libcuda {library.version} of a compat package is older than the driver {facts.driver}."
+        )
+        help_ = Help(
+            "Take the folder `compat` off the loader's path: the driver is newer than what it is for."
+        )
     else:
         summary = f"The loader takes libcuda {library.version}, and the driver that runs is {facts.driver}."
         help_ = Help("Restart after a driver update; else remove the libcuda.so.1 that is not the driver's.")

@@ -47,7 +47,9 @@ def libraries_too_old(facts: Facts) -> Iterator[Finding]:
             if row is None or not found or numbers(found)[: len(row.at_least)] >= row.at_least:
                 continue
             oldest = known_pairs.text(row.at_least)
-            summary = f"{title} {found} doesn't know {gpu_name(gpu)}, compute capability {gpu.compute_capability}."
+            summary = (
+                f"{title} {found} doesn't know {gpu_name(gpu)}, compute capability {gpu.compute_capability}."
+            )
             evidence = EvidenceLine(f"needs {title} {oldest} or newer", row.source.url)
             help_ = Help(f"Install {title} {oldest} or newer, or a TensorFlow that was built with it.", False)
             cause = "unsupported-compute-capability"

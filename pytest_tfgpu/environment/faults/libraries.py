@@ -61,7 +61,9 @@ def libraries_broken(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             f"{build_name(facts)} can't load {names}, which {need} can't find {enumerate_names(lacking)}.",
             cause=cause,
-            evidence=tuple(EvidenceLine(entry.path or "", f"lacks {', '.join(entry.lacks)}") for entry in entries),
+            evidence=tuple(
+                EvidenceLine(entry.path or "", f"lacks {', '.join(entry.lacks)}") for entry in entries
+            ),
             help=install_cuda_libraries(facts),
         )
 
