@@ -180,11 +180,15 @@ def _lines(log: Iterable[str | EvidenceLine]) -> tuple[EvidenceLine, ...]:
     tail: list[EvidenceLine] = []
     half = text.LOG_LIMIT // 2
     for number, entry in enumerate(log, start=1):
-        line = entry if isinstance(entry, EvidenceLine) else EvidenceLine(str(entry), "log", number)
+        line = entry if isinstance(entry, EvidenceLine) else _printed(str(entry), number)
         (head if len(head) < half else tail).append(line)
         if len(tail) > 2 * half:
             del tail[:half]
     return tuple(_clean(line) for line in (*head, *tail[-half:]))
+
+
+def _printed(text: str, number: int) -> EvidenceLine:
+    return EvidenceLine.of({"text": text, "origin": "log", "line": number})
 
 
 def _clean(line: EvidenceLine) -> EvidenceLine:

@@ -120,7 +120,12 @@ NO_KERNEL = (
 )
 """An operation without a kernel for what was asked; a list of the kernels that exist follows mostly."""
 
-NO_GPU = ("GPU device not found", "No GPU found")
+NO_GPU = (
+    "GPU device not found",
+    "No {GPU|GPUs} {found|available|detected|were found|was found}",
+    "GPU {is |was |}not {available|found|detected}",
+    "{Failed|Unable} to {detect|find} {|a |any }GPU",
+)
 """What programs raise that look for a GPU themselves, after TensorFlow's guide."""
 
 GPU_START = (

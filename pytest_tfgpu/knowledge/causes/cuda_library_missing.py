@@ -65,7 +65,7 @@ CAUSE = Cause(
         Signature("follows", ("Couldn't open CUDA library {libcupti|cupti64}{w}",), weight=0.35),
         Signature("root", ("Cannot dlopen all CUDA libraries",), needs=("gpu-wanted",), weight=0.65),
         Signature("follows", ("Failed call to cudaGetRuntimeVersion",), needs=("gpu-wanted",), weight=0.4),
-        Signature("follows", needs=("no-gpu-listed", "cuda-unlike-build"), weight=0.45),
+        Signature("follows", needs=("no-gpu-listed", "cuda-unlike-build"), weight=0.6),
         Signature("follows", ("DLL load failed",), also=("_pywrap_tensorflow",), weight=0.5),
     ),
     notes=("library-missing:libcu",),

@@ -50,6 +50,7 @@ CAUSE = Cause(
         Signature(
             "root", ("Invalid handle. Cannot load symbol cudnn{w}",), needs=("gpu-wanted",), weight=0.8
         ),
+        Signature("follows", ("0xC0000409",), also=("Loaded cuDNN version",), weight=0.4),
     ),
     notes=("library-missing:libcudnn",),
     help=(

@@ -62,6 +62,7 @@ CAUSE = Cause(
         Signature(
             "root", ("Cudnn version is too old", "requires {cuDNN|cudnn} {|v|version |>= }{#}"), weight=0.75
         ),
+        Signature("follows", ("0xC0000409",), also=("Loaded cuDNN version",), weight=0.42),
     ),
     notes=("cudnn-unfit",),
     help=(

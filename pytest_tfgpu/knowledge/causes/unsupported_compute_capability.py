@@ -67,6 +67,7 @@ CAUSE = Cause(
                 "failed to run cuBLAS routine",
                 "failed BLAS call",
                 "CUSOLVER_STATUS_",
+                "CUDNN_STATUS_{EXECUTION_FAILED|INTERNAL_ERROR}",
             ),
             needs=("gpu-newer-than-cuda",),
             weight=0.8,
