@@ -346,8 +346,9 @@ def facts_page() -> str:
 def report_page() -> str:
     """Return the page of the JSON report."""
     records = (
-        model.Report, model.Preflight, model.GpuChecks, model.CheckResult, model.LoadedLibrary, model.Finding, model.TestResult,
-        model.Diagnosis, model.TestDiagnosis, model.EvidenceLine, model.Help, model.CauseCount, model.Skip,
+        model.Report, model.Preflight, model.GpuChecks, model.CheckResult, model.LoadedLibrary, model.Finding,
+        model.TestResult, model.Diagnosis, model.TestDiagnosis, model.EvidenceLine, model.Help, model.CauseCount,
+        model.Skip,
     )  # fmt: skip
     return page(
         "JSON report",

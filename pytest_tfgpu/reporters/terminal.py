@@ -50,7 +50,16 @@ def _machine(facts: Facts) -> list[str]:
             parts.append(f"{name} {found or 'not found'}{built}")
     if facts.driver:
         parts.append(f"driver {facts.driver}")
-    return [*parts, _gpus(facts)]
+    return [*parts, _gpus(facts), *_ailments(facts)]
+
+
+def _ailments(facts: Facts) -> tuple[str, ...]:
+    """Return a few words for each visible GPU that isn't well."""
+    if not any(gpu.health for gpu in facts.gpus):
+        return ()
+    from pytest_tfgpu.environment.faults.health import ailments
+
+    return ailments(facts)
 
 
 def _tensorflow(facts: Facts) -> str:

@@ -20,7 +20,7 @@ from sample_reports import (
     report,
 )
 
-from pytest_tfgpu.model import CauseCount, CheckResult, Facts, Finding, GpuChecks, Preflight, Skip
+from pytest_tfgpu.model import CauseCount, CheckResult, Facts, Finding, GpuChecks, Health, Preflight, Skip
 from pytest_tfgpu.reporters.terminal import causes_lines, header_line, preflight_lines, skips_lines
 from pytest_tfgpu.reporters.text import encodable
 
@@ -55,6 +55,16 @@ from pytest_tfgpu.reporters.text import encodable
 def test_header(facts: Facts, line: str) -> None:
     """The header is one line: what is installed, what it was built for, what is there."""
     assert header_line(facts) == line
+
+
+def test_header_of_a_machine_that_is_not_well() -> None:
+    """A GPU that isn't well is named in the header with a few words, and only such a one."""
+    first, second = FACTS.gpus
+    sick = replace(
+        FACTS,
+        gpus=(replace(first, health=Health(temperature=40)), replace(second, health=Health(xids=(79,)))),
+    )
+    assert header_line(sick).endswith(f"2 x Tesla T4, GPU {second.index}: hardware errors")
 
 
 # --------------------------------------------------------------------------------------------- preflight
