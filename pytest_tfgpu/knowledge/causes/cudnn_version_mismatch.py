@@ -63,6 +63,7 @@ CAUSE = Cause(
             "root", ("Cudnn version is too old", "requires {cuDNN|cudnn} {|v|version |>= }{#}"), weight=0.75
         ),
         Signature("follows", ("0xC0000409",), also=("Loaded cuDNN version",), weight=0.42),
+        Signature("root", ("could not find {w} in cudnn DSO",), weight=0.93),
     ),
     notes=("cudnn-unfit",),
     help=(

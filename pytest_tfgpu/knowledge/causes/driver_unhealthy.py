@@ -74,6 +74,7 @@ CAUSE = Cause(
             ),
             weight=0.6,
         ),
+        Signature("root", ("NvRmMemInitNvmap failed", "NvRmMemInit failed"), weight=0.65),
     ),
     notes=("driver-halves-agree",),
     help=(

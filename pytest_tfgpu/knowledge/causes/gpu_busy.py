@@ -52,6 +52,7 @@ CAUSE = Cause(
             ("failed call to {cuDevicePrimaryCtxRetain|cuCtxCreate}: {}INVALID_DEVICE",),
             weight=0.5,
         ),
+        Signature("excludes", ("license: Unlicensed", "License Status {}: Unlicensed"), weight=0.6),
     ),
     notes=("exclusive-mode", "other-processes"),
     help=(

@@ -68,6 +68,7 @@ CAUSE = Cause(
             ),
             weight=0.4,
         ),
+        Signature("root", ("Memory access fault by GPU node",), weight=0.8),
     ),
     help=(
         Help("Restart the process: every later GPU operation in it fails. Only this first error counts."),

@@ -55,6 +55,9 @@ CAUSE = Cause(
             weight=0.5,
         ),
         Signature("follows", ("The NVIDIA Driver was not detected", "No NVIDIA GPU detected"), weight=0.5),
+        Signature(
+            "root", ("cannot currently connect to a GPU", "Cannot connect to GPU backend"), weight=0.65
+        ),
     ),
     notes=("hidden-by-variable", "divided-by-mig"),
     help=(

@@ -20,7 +20,7 @@ CAUSE = Cause(
             "root",
             arguments.INDICES_CHECKED,
             where="message",
-            exceptions=("InvalidArgumentError", "OutOfRangeError", "IndexError"),
+            status=("INVALID_ARGUMENT", "OUT_OF_RANGE"),
             needs=("computing-operation",),
             weight=0.65,
         ),

@@ -41,6 +41,7 @@ CAUSE = Cause(
                 "device {CUDA|GPU}:{#} not found",
                 "{device|devices} {} {is|are} not available{} only",
                 "Unrecognized device",
+                "incompatible assigned devices",
                 "is not a valid {device|GPU}",
                 "Not enough {GPUs|devices}",
             ),

@@ -78,7 +78,7 @@ CAUSE = Cause(
                 "{doesn't|does not|do not} {|yet |currently }support",
             ),
             where="message",
-            exceptions=("UnimplementedError",),
+            status=("UNIMPLEMENTED",),
             unless=("text:://", "text:Cast "),
             weight=0.5,
         ),

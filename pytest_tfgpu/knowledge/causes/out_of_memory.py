@@ -57,6 +57,11 @@ CAUSE = Cause(
         Signature("excludes", needs=("many-graphs",), weight=0.35),
         Signature("excludes", texts.NO_ALGORITHM, needs=("gpu-memory-free",), weight=0.8),
         *statuses.signs("out-of-memory"),
+        Signature(
+            "root",
+            ("NvMapMemAllocInternalTagged: {#} error 12", "HRESULT failed with 0x8007000e"),
+            weight=0.65,
+        ),
     ),
     notes=("memory-shared-with-host", "allocator-full", "request-beyond-limit", "tensor-size"),
     help=(

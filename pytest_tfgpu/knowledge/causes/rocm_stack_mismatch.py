@@ -43,6 +43,7 @@ CAUSE = Cause(
         Signature("follows", ("ROCm", "rocm"), weight=0.3),
         Signature("excludes", ("ROCm MIOpen only supports",), weight=0.9),
         Signature("excludes", ("hipErrorOutOfMemory",), weight=0.5),
+        Signature("root", ("failed call to hipInit", "HSA_STATUS_ERROR_", "/dev/kfd"), weight=0.65),
     ),
     help=(Help("Use the ROCm version that this tensorflow-rocm was built for, in all its parts."),),
     examples=(

@@ -30,6 +30,7 @@ CAUSE = Cause(
             exceptions=("InvalidArgumentError", "ValueError"),
             weight=0.6,
         ),
+        Signature("root", arguments.SHAPES, where="message", needs=("computing-operation",), weight=0.55),
         Signature("follows", ("cuDNN CTCLoss launch failure",), weight=0.4),
         Signature("root", ("not {|yet }supported on the batch dimension",), weight=0.7),
         Signature("follows", texts.NO_ALGORITHM, also=("[Op:Conv{w}]",), weight=0.4),

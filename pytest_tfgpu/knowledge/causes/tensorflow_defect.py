@@ -31,6 +31,7 @@ CAUSE = Cause(
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
         Signature("excludes", ("does not support target",), weight=0.6),
         *statuses.signs("tensorflow-defect"),
+        Signature("root", ("failed assertion `[MPS", "MPSNDArray.mm:{#}: failed assertion"), weight=0.5),
     ),
     help=(
         Help("Try the next version of TensorFlow, and look for the text in its issue tracker.", sure=False),
