@@ -8,8 +8,8 @@ A check is a function that takes a `Context`. It passes by returning, and fails 
             result = context.tf.linalg.matmul(values, values)
         context.compare("product", result, values @ values, "float64")
 
-It runs in the preflight's child process, after TensorFlow was imported, once per GPU. Soft device placement
-and TensorFloat-32 are switched off.
+It runs in the preflight's child process, after TensorFlow was imported, once per GPU; where there are several, on all
+of them at the same time, in a thread each. Soft device placement and TensorFloat-32 are switched off.
 """
 
 from __future__ import annotations
@@ -34,6 +34,10 @@ TOLERANCES = {
 
 class CheckFailed(Exception):
     """A check found something wrong; its text is one sentence for the user."""
+
+
+class DoesNotApply(Exception):
+    """A check found that it has nothing to say of this device; its text is one sentence for the user."""
 
 
 def relative_error(result: Any, reference: Any) -> float:
@@ -71,6 +75,10 @@ class Context:
     def fail(self, sentence: str) -> NoReturn:
         """End the check as failed, with a sentence for the user."""
         raise CheckFailed(sentence)
+
+    def does_not_apply(self, sentence: str) -> NoReturn:
+        """End the check as not run, which is no fault of the device: `It needs two GPUs.` is such a sentence."""
+        raise DoesNotApply(sentence)
 
     def located(self, name: str, tensor: Any) -> None:
         """Fail unless `tensor` really lies on the device asked for."""

@@ -49,7 +49,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Outcome:
             if block.filename:
                 suite.write(f"{folder_of(page)}/{block.filename}", block.text)
     folders = sorted({folder_of(page) for page in PAGES})
-    checks = f"--tfgpu-checks={','.join((*DEFAULT_CHECKS, 'bfloat16-product'))}"
+    checks = f"--tfgpu-checks={','.join((*DEFAULT_CHECKS, 'float64-product'))}"
     settings = ("--tfgpu-preflight", "--tfgpu-device=cpu", checks, "--tfgpu-report=json:report.json")
     return suite.run(*settings, "-rs", *folders, report=False, environment={"COLUMNS": "80"})
 

@@ -75,7 +75,7 @@ struct instruction {
     enum opcode code;
     struct kind type, source;
     int predicate, target; /* a register, or -1; for BRA where to go on */
-    bool negated, saturated, wide, high, conjunction, disjunction;
+    bool negated, saturated, contagious, wide, high, conjunction, disjunction;
     char rounding, compare[4]; /* rounding: n z m p; upper case towards an integer */
     int results, operands;
     struct operand operand[MOST_OPERANDS];
@@ -173,6 +173,7 @@ static bool decode_modifier(struct instruction *i, const char *word) {
         return word[2] == '\0' || strcmp(word + 2, "i") == 0;
     }
     if (strcmp(word, "sat") == 0) return i->saturated = true;
+    if (strcmp(word, "NaN") == 0) return i->contagious = true;
     if (strcmp(word, "wide") == 0) return i->wide = true;
     if (strcmp(word, "hi") == 0) return i->high = true;
     if (strcmp(word, "and") == 0) return i->conjunction = true;
@@ -528,6 +529,7 @@ static uint64_t one_result(const struct thread *t, const struct instruction *i, 
                    : type.bits == 32 && i->rounding == 'n'
                        ? (double)fmaf((float)a, (float)b, (float)real(type, z))
                        : fma(a, b, real(type, z));
+    if (i->contagious && (isnan(a) || isnan(b))) value = NAN;
     if (i->saturated) value = isnan(value) ? 0 : fmin(fmax(value, 0), 1);
     return bits_of(type, value, i->rounding);
 }
