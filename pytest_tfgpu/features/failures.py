@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from pytest_tfgpu.model import Diagnosis
 
 SECTION = "tfgpu: cause"
+_ALLURE = "allure_listener"
+"""The name under which allure-pytest registers what writes its results."""
 _UNHEARD = "TensorFlow's log was not captured here; a decisive line may be missing."
 
 
@@ -55,6 +57,10 @@ class Failures:
                     prop = ("tfgpu_cause", diagnosis.cause)
                     item.user_properties.append(prop)
                     report.user_properties.append(prop)
+                if diagnosis is not None and self._config.pluginmanager.has_plugin(_ALLURE):
+                    from pytest_tfgpu.features import allure
+
+                    allure.tell(diagnosis)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_make_collect_report(

@@ -41,6 +41,10 @@ def register(config: pytest.Config, session: Session, handed: Mapping[str, Any] 
         from pytest_tfgpu.features.junit import JUnit
 
         manager.register(JUnit(config, session), "tfgpu-junit")
+    if session.settings.diagnose and config.getoption("htmlpath", None):
+        from pytest_tfgpu.features.html_column import HtmlColumn
+
+        manager.register(HtmlColumn(), "tfgpu-html-column")
     if session.settings.preflight:
         from pytest_tfgpu.features.startup import Startup, wanted
 

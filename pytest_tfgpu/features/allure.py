@@ -1,0 +1,26 @@
+"""allure-pytest: the cause as a label of the test, and its explanation as an attachment."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_tfgpu.model import Diagnosis
+
+LABEL = "tfgpu_cause"
+
+
+def tell(diagnosis: Diagnosis) -> None:
+    """Put the cause of a failure, and why, into the result of the test that allure-pytest is writing now."""
+    import allure
+
+    from pytest_tfgpu.diagnosis.render import render
+    from pytest_tfgpu.redaction import Redactor
+    from pytest_tfgpu.reporters.text import with_texts
+
+    shown = with_texts(diagnosis, Redactor(os.environ).text)
+    allure.dynamic.label(LABEL, shown.cause)
+    allure.attach(
+        "\n".join(render(shown, width=100)), name="tfgpu: cause", attachment_type=allure.attachment_type.TEXT
+    )
