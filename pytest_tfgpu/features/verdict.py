@@ -25,9 +25,11 @@ def conclude(
     GPU; if it is not, and `again` is given, the checks are run once more, for it may have been when they ran.
     """
     from pytest_tfgpu.preflight import judge
-    from pytest_tfgpu.preflight.holding import lacks_memory
+    from pytest_tfgpu.preflight.holding import lacks_memory, without
 
     facts, device = session.facts, session.settings.device
+    if facts.gpu_processes:
+        facts = without(facts, _own(session))
     held: dict[int, str] = {}
     while True:
         verdict = judge(facts, answer, device=device, require=require, held=held)  # type: ignore[arg-type]
@@ -46,10 +48,16 @@ def conclude(
 def _held(session: Session) -> dict[int, str]:
     """Return what the processes of this session hold now, by the index of a GPU."""
     from pytest_tfgpu.environment import collect_facts
-    from pytest_tfgpu.preflight.holding import family, holders
+    from pytest_tfgpu.preflight.holding import holders
 
-    root = os.getpid() if session.worker is None else os.getppid()
-    return holders(collect_facts(), family(root))
+    return holders(collect_facts(), _own(session))
+
+
+def _own(session: Session) -> frozenset[int]:
+    """Return the numbers of this session's processes; an xdist worker was started by the session's first one."""
+    from pytest_tfgpu.preflight.holding import family
+
+    return family(os.getpid() if session.worker is None else os.getppid())
 
 
 def run_checks(session: Session, checks: Sequence[Check]) -> Preflight:

@@ -42,9 +42,28 @@ def excused(gpu: GpuChecks, holder: str | None) -> GpuChecks:
     for result in gpu.checks:
         short = short or lacks_memory(result)
         if short and result.outcome != "passed":
-            result = CheckResult(result.name, "not-run", message=f"shows nothing, for {holder}")
+            result = CheckResult(result.name, "not-run", message=f"can't tell: {holder}")
         checks.append(result)
     return replace(gpu, checks=tuple(checks))
+
+
+def without(facts: Facts, own: Collection[int]) -> Facts:
+    """Return the facts as they are for others: what the processes `own` hold of the GPUs counts as free."""
+    mine = [process for process in facts.gpu_processes if process.pid in own]
+    if not mine:
+        return facts
+    held = {
+        gpu.index: sum(process.memory_mib or 0 for process in mine if process.gpu == gpu.index)
+        for gpu in facts.gpus
+    }
+    gpus = tuple(
+        gpu
+        if gpu.memory_free_mib is None
+        else replace(gpu, memory_free_mib=gpu.memory_free_mib + held[gpu.index])
+        for gpu in facts.gpus
+    )
+    others = tuple(process for process in facts.gpu_processes if process not in mine)
+    return replace(facts, gpus=gpus, gpu_processes=others)
 
 
 def holders(facts: Facts, own: Collection[int]) -> dict[int, str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal
 
-from pytest_tfgpu.model import CheckResult, Diagnosis, Facts, Finding, GpuChecks, Preflight
+from pytest_tfgpu.model import CheckResult, Diagnosis, Facts, Finding, GpuChecks, Help, Preflight
 from pytest_tfgpu.preflight.data import Answer, Device
 from pytest_tfgpu.preflight.explain import Explainer
 from pytest_tfgpu.preflight.holding import excused
@@ -74,7 +74,7 @@ def judge(
         device=device,
         seconds=answer.seconds,
         gpus=answer.gpus,
-        findings=(*found, *_from_answer(facts, answer), *explainer.findings),
+        findings=(*found, *_from_answer(facts, answer), *_held(verdict), *explainer.findings),
         tensorflow=answer.tensorflow,
         cudnn_loaded=answer.cudnn_loaded,
         libraries_loaded=answer.libraries_loaded,
@@ -147,6 +147,17 @@ def _nothing_listed(facts: Facts, answer: Answer, explainer: Explainer) -> Prefl
         f"The NVIDIA driver fails to start CUDA: {error}.",
         cause or CUINIT_CAUSES.get(driver.code),
     )
+
+
+def _held(verdict: Preflight) -> list[Finding]:
+    if verdict.verdict != "inconclusive":
+        return []
+    summary = "What this session itself holds of the GPU keeps the checks from it."
+    help_ = (
+        Help("Use TensorFlow in tests and fixtures, not while conftest files and test modules are imported."),
+        Help("Run the checks before pytest collects: without --tfgpu-preflight-overlap.", sure=False),
+    )
+    return [Finding(summary, "warning", category="memory", help=help_)]
 
 
 def _doubt(gpu: GpuChecks) -> str:

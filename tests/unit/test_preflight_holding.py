@@ -15,7 +15,7 @@ import pytest
 from pytest_tfgpu.model import CheckResult, Diagnosis, Facts, Gpu, GpuChecks, GpuProcess, Outcome
 from pytest_tfgpu.preflight import Answer, judge
 from pytest_tfgpu.preflight.data import Driver
-from pytest_tfgpu.preflight.holding import excused, family, holders, lacks_memory
+from pytest_tfgpu.preflight.holding import excused, family, holders, lacks_memory, without
 
 OUT_OF_MEMORY = {
     "class": "tensorflow.python.framework.errors_impl.InternalError",
@@ -66,7 +66,7 @@ def test_what_is_excused() -> None:
     assert excused(gpu, None) is gpu
     found = excused(gpu, WHO)
     assert [check.outcome for check in found.checks] == ["failed", "not-run", "passed", "not-run"]
-    assert found.checks[1].message == f"shows nothing, for {WHO}"
+    assert found.checks[1].message == f"can't tell: {WHO}"
     assert not found.doubtful
     assert excused(replace(gpu, checks=checks[1:]), WHO).doubtful
 
@@ -86,6 +86,16 @@ def test_who_holds_what() -> None:
         1: "this session's own process 9 holds it",
     }
     assert holders(facts, {10}) == {}
+
+
+def test_what_this_session_holds_is_free_for_others() -> None:
+    """In the eyes of others the memory that this session holds is free, and its processes aren't there."""
+    processes = (GpuProcess(7, "python", 7000, 0), GpuProcess(8, "python", 500, 0))
+    facts = replace(FACTS, gpus=(Gpu(0, memory_free_mib=100), Gpu(1)), gpu_processes=processes)
+    seen = without(facts, {7})
+    assert [gpu.memory_free_mib for gpu in seen.gpus] == [7100, None]
+    assert seen.gpu_processes == processes[1:]
+    assert without(facts, {9}) is facts
 
 
 def test_numbers_of_another_namespace(tmp_path: Path) -> None:
@@ -133,6 +143,6 @@ def test_the_verdict_is_inconclusive() -> None:
     assert judge(FACTS, answer).verdict == "unusable"
     verdict = judge(FACTS, answer, require=2, held={0: WHO})
     assert (verdict.verdict, verdict.cause) == ("inconclusive", None)
-    assert verdict.reason == f"GPU 0: the check device shows nothing, for {WHO}."
+    assert verdict.reason == f"GPU 0: the check device can't tell: {WHO}."
     assert judge(FACTS, answer, require=3, held={0: WHO}).verdict == "absent"
     assert judge(FACTS, answer, held={1: WHO}).verdict == "unusable"
