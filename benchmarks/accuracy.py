@@ -114,6 +114,9 @@ def measure(cases: Iterable[Case], show: int = 0, answer: Callable[[Case], Answe
     }
 
 
+ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth")
+CARDINALS = ("no", "one", "two", "three", "four", "five", "six")
+
 INTRODUCTION = """\
 # How often the diagnosis is right
 
@@ -123,10 +126,10 @@ Measured {date}: pytest-tfgpu {version}, Python {python}, on real failures from 
 {first} to {last}. Each is labelled with what resolved it, or with what a reader concludes from the whole thread.
 The diagnosis saw exception, log lines and facts, as far as they were posted, and nothing else.
 
-Of {count} failures it was recorded what the diagnosis said before anybody had looked at them. They came in two rounds;
-after the first the catalogue learned from it, and met the second, which nobody had seen.
-These figures, **blind**, are those to expect of failures to come. Afterwards the catalogue learned from both:
-the other figures show that nothing was forgotten, and no more.
+Of {count} failures it was recorded what the diagnosis said before anybody had looked at them. They came in {rounds}
+rounds; after each the catalogue learned from it, and met the next, which nobody had seen. These figures, **blind**, are
+those to expect of failures to come, the last above all. Afterwards the catalogue learned from all of them: the other
+figures show that nothing was forgotten, and no more.
 
 | failures | of a GPU | first cause right | of first three | unnamed | look-alikes left alone | wrong, "confirmed" |
 | --- | --- | --- | --- | --- | --- | --- |
@@ -164,12 +167,12 @@ Wrong today:
 
 def page(cases: list[Case], others: list[Case] | None = None) -> str:
     """Return the page that publishes the figures; `others` are the failures with which the catalogue was built."""
-    rounds = [[case for case in cases if case["round"] == number] for number in (1, 2)]
+    rounds = sorted({case["round"] for case in cases})
     lines = [
-        _row("first round, blind", rounds[0], blind),
-        _row("second round, blind", rounds[1], blind),
-        _row("both rounds, today", cases, judge),
+        _row(f"{ORDINALS[number]} round, blind", [case for case in cases if case["round"] == number], blind)
+        for number in rounds
     ]
+    lines.append(_row("all rounds, today", cases, judge))
     if others is not None:
         lines.append(_row("those with which the catalogue was built", others, judge))
     date = f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}"
@@ -181,6 +184,7 @@ def page(cases: list[Case], others: list[Case] | None = None) -> str:
         version=__version__,
         python=platform.python_version(),
         count=len(cases),
+        rounds=CARDINALS[len(rounds)],
     )
     wrong = [_wrong(case, given) for case in cases if not (given := judge(case)).is_right(case)]
     return (

@@ -170,7 +170,8 @@ _TABLE: tuple[_Row, ...] = (
         "follows",
         0.4,
         (
-            "{CUSOLVER|CUSPARSE|CUBLAS|CURAND}_STATUS_{MAPPING_ERROR|EXECUTION_FAILED}",
+            "{CUSOLVER|CUSPARSE|CURAND}_STATUS_{MAPPING_ERROR|EXECUTION_FAILED}",
+            "CUBLAS_STATUS_MAPPING_ERROR",
             "CURAND_STATUS_LAUNCH_FAILURE",
             "CUFFT_EXEC_FAILED",
             "an access to GPU memory space failed",
@@ -182,7 +183,10 @@ _TABLE: tuple[_Row, ...] = (
         "gpu-fault",
         "follows",
         0.3,
-        ("CUDA_ERROR_{INVALID_VALUE|INVALID_CONTEXT|MAP_FAILED|UNMAP_FAILED|ILLEGAL_STATE|DEINITIALIZED}",),
+        (
+            "CUDA_ERROR_{INVALID_VALUE|INVALID_CONTEXT|MAP_FAILED|UNMAP_FAILED|ILLEGAL_STATE|DEINITIALIZED}",
+            "CUBLAS_STATUS_EXECUTION_FAILED",
+        ),
     ),
     ("gpu-fault", "follows", 0.3, ("cudaError{InvalidValue|DeviceUninitialized|MapBufferObjectFailed}",)),
     (

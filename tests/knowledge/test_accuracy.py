@@ -89,7 +89,8 @@ def test_the_failures_are_labelled_and_their_sources_named(threads: list[dict[st
     assert len({case["id"] for case in threads}) == len(threads)
     assert [case["id"] for case in threads if not case["source"].startswith("https://")] == []
     assert [case["id"] for case in threads if not {case["cause"], *case["also"]} <= known] == []
-    assert {case["round"] for case in threads} == {1, 2}
+    rounds = {case["round"] for case in threads}
+    assert rounds == set(range(1, len(rounds) + 1))
     assert all(set(case["blind"]) == {"named", "category", "confidence"} for case in threads)
 
 

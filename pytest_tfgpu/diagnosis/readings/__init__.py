@@ -37,9 +37,9 @@ def names() -> frozenset[str]:
 
 @cache
 def _registry() -> dict[str, Callable[[Case, str], Reading | None]]:
-    from pytest_tfgpu.diagnosis.readings import devices, kernels, libraries, memory, process, versions
+    from pytest_tfgpu.diagnosis.readings import devices, kernels, libraries, listed, memory, process, versions
 
     functions: dict[str, Callable[[Case, str], Reading | None]] = {}
-    for module in (devices, kernels, libraries, memory, process, versions):
+    for module in (devices, kernels, libraries, listed, memory, process, versions):
         functions.update(module.READINGS)
     return functions

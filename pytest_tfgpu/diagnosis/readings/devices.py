@@ -1,4 +1,4 @@
-"""Readings of devices: which TensorFlow had, which were hidden, where an operation was pinned."""
+"""Readings of devices: which were hidden, where an operation was pinned, what kind of GPU there is."""
 
 from __future__ import annotations
 
@@ -7,35 +7,12 @@ from typing import TYPE_CHECKING
 
 from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading
 from pytest_tfgpu.diagnosis.readings.libraries import gpu_lost
+from pytest_tfgpu.diagnosis.readings.listed import no_gpu_listed
 from pytest_tfgpu.model import EvidenceLine
 
 if TYPE_CHECKING:
     from pytest_tfgpu.diagnosis.case import Case
 
-_LIST = Probe(
-    r"(?:devices are|available devices|[Rr]egistered devices:|device types) \[([^\]\n]{0,2000})\]",
-    "devices are [",
-    "available devices [",
-    "registered devices: [",
-    "device types [",
-)
-_REAL_GPU = re.compile(r"(?<!XLA_)GPU(?![A-Z_])", re.IGNORECASE)
-_ONLY_CPU_LISTED = Probe(
-    r"\[PhysicalDevice\(name='/physical_device:CPU:0', device_type='CPU'\)\]$|Num GPUs Available: {1,4}0\b|"
-    r"Device mapping: no known devices|GPU available: False|is_gpu_available\(\)[^\n]{0,20}\bFalse|"
-    r"GPUs?(?: is| are|:)? {1,4}(?:NOT AVAILABLE|not available)$|\b0 Physical GPUs|"
-    r"list_physical_devices\(['\"]GPU['\"]\)\)?\s{0,4}(?:returns )?\[\]",
-    "[physicaldevice(",
-    "num gpus available",
-    " not available",
-    "0 physical gpus",
-    "list_physical_devices('gpu'",
-    'list_physical_devices("gpu"',
-    "no known devices",
-    "gpu available: false",
-    "is_gpu_available()",
-    flags=re.MULTILINE,
-)
 _LOG_HIDDEN = Probe(
     r"CUDA_VISIBLE_DEVICES is set to [^\n]{0,80} - this hides all GPUs|env: CUDA_VISIBLE_DEVICES=\"(?:-1|none)?\"",
     "cuda_visible_devices",
@@ -96,37 +73,6 @@ _SECOND_GPU = Probe(r"device:GPU:[1-9]", "device:gpu:")
 _HIDES_ALL = ("", "-1", "none", "nodevfiles", "void", "(empty)")
 
 
-def _lists(case: Case) -> list[str]:
-    known = case.readings.get("*devices")
-    if not isinstance(known, list):
-        known = case.readings["*devices"] = [found[1] for found in _LIST.finditer(case)]
-    return known
-
-
-def _no_gpu_listed(case: Case, _: str) -> Reading | None:
-    """Whether TensorFlow's list of devices holds no GPU."""
-    lists = _lists(case)
-    if lists and not any(_REAL_GPU.search(entry) for entry in lists):
-        return Reading("TensorFlow had no GPU among its devices.", _LIST.quote(case))
-    quote = None if lists else _ONLY_CPU_LISTED.quote(case)
-    return Reading("TensorFlow listed no GPU.", quote) if quote else NO
-
-
-def _gpu_listed(case: Case, _: str) -> Reading | None:
-    """Whether TensorFlow's list of devices holds a GPU."""
-    if any(_REAL_GPU.search(entry) for entry in _lists(case)):
-        return Reading("TensorFlow had a GPU among its devices.", _LIST.quote(case))
-    return NO
-
-
-def _only_xla_gpu(case: Case, _: str) -> Reading | None:
-    """Whether XLA's device for a GPU is listed and the GPU itself isn't (1.14 to 2.3): its libraries failed to load."""
-    lists = _lists(case)
-    if any("XLA_GPU" in entry for entry in lists) and not any(_REAL_GPU.search(entry) for entry in lists):
-        return Reading("TensorFlow saw a GPU and didn't take it among its devices.", _LIST.quote(case))
-    return NO
-
-
 def _pinned(case: Case, _: str) -> Reading | None:
     """Whether the operation was pinned to a device by the program."""
     return Reading("The program pinned the operation to a device.") if _PINNED.search(case) else NO
@@ -154,7 +100,7 @@ def _gpu_wanted(case: Case, _: str) -> Reading | None:
         return Reading()
     if _FURTHER_GPU.search(case.evidence.message) and not case.facts.gpus:
         return NO
-    if _pinned(case, "") or _no_gpu_listed(case, ""):
+    if _pinned(case, "") or no_gpu_listed(case, ""):
         return Reading()
     message = case.message
     named = not _GPU_WORDS.isdisjoint(message.words) or any(sign in message.lower for sign in _GPU_TEXTS)
@@ -246,9 +192,6 @@ def _mig(case: Case, _: str) -> Reading | None:
 
 
 READINGS: dict[str, Function] = {
-    "no-gpu-listed": _no_gpu_listed,
-    "gpu-listed": _gpu_listed,
-    "only-xla-gpu-listed": _only_xla_gpu,
     "pinned-by-program": _pinned,
     "hidden-by-variable": _hidden,
     "gpu-wanted": _gpu_wanted,

@@ -26,7 +26,9 @@ CAUSE = Cause(
         Signature("root", needs=("windows-without-cuda", "pinned-by-program"), weight=0.85),
         Signature("root", needs=("platform:macos", "pinned-by-program", "no-gpu-listed"), weight=0.7),
         Signature(
-            "root", ("is_built_with_cuda{~}False", "Not built with GPU enabled"), needs=("gpu-wanted",)
+            "root",
+            ("is_built_with_cuda{~}False", "built with CUDA{}False", "Not built with GPU enabled"),
+            needs=("gpu-wanted",),
         ),
         Signature("root", ("install GPU version of TF",), needs=("no-gpu-listed",), weight=0.82),
         Signature("follows", texts.LAYOUT, needs=("operation-on-cpu",), weight=0.35),

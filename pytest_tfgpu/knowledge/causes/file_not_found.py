@@ -22,6 +22,13 @@ CAUSE = Cause(
             weight=0.85,
         ),
         Signature("excludes", ("cannot open shared object file", "ptxas", "libdevice"), where="message"),
+        Signature("root", ("Restoring from checkpoint failed",), where="message", weight=0.92),
+        Signature(
+            "root",
+            ("Assign requires shapes of both tensors to match",),
+            needs=("text:save/Assign",),
+            weight=0.9,
+        ),
     ),
     help=(
         Help(

@@ -30,8 +30,9 @@ CAUSE = Cause(
                 "failed call to {cuDevicePrimaryCtxRetain|cuCtxCreate}: {}OUT_OF_MEMORY",
                 "cudaSetDevice() on GPU:{#} failed. Status: out of memory",
                 "implicit initialization on GPU:{#} failed. Status: out of memory",
-                "failed initializing StreamExecutor for CUDA device ordinal {#}: {}OUT_OF_MEMORY",
+                "failed initializing StreamExecutor for CUDA device ordinal {#}: {~}OUT_OF_MEMORY",
                 "Bad StatusOr access: {}OUT_OF_MEMORY",
+                "CUDA_ERROR_OUT_OF_MEMORY; total memory reported",
                 "Failed to get memory allocator for TF GPU",
                 "Failed to allocate scratch buffer for device",
                 "executor is in invalid state: {}OUT_OF_MEMORY",
@@ -74,6 +75,7 @@ CAUSE = Cause(
         ),
         Signature("excludes", needs=("fault-printed",), weight=0.8),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
+        Signature("excludes", ("failed to run cuBLAS routine: CUBLAS_STATUS_EXECUTION_FAILED",), weight=0.4),
     ),
     notes=("other-processes", "gpu-memory-taken-at-start", "gpu-memory-low"),
     help=(

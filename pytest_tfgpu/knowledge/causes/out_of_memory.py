@@ -62,6 +62,13 @@ CAUSE = Cause(
             ("NvMapMemAllocInternalTagged: {#} error 12", "HRESULT failed with 0x8007000e"),
             weight=0.65,
         ),
+        Signature(
+            "follows",
+            status=("RESOURCE_EXHAUSTED",),
+            needs=("computing-operation",),
+            unless=("host-allocator", "path-alone"),
+            weight=0.3,
+        ),
     ),
     notes=("memory-shared-with-host", "allocator-full", "request-beyond-limit", "tensor-size"),
     help=(
