@@ -240,3 +240,13 @@ DRIVER_ABSENT = (
     "nvml error: driver not loaded",
 )
 """What the loader, nvidia-smi, NVML and modprobe say where no driver is installed, or a part of it isn't there."""
+
+UNIMPLEMENTED = (
+    "only {support|supports|supported}",
+    "unsupported",
+    "unimplemented",
+    "unhandled",
+    "not {|yet |currently }{supported|implemented}",
+    "{doesn't|does not|do not} {|yet |currently }support",
+)
+"""What an UnimplementedError says of an option that an operation doesn't have."""

@@ -108,4 +108,4 @@ def test_no_text_makes_an_expression_slow(name: str) -> None:
 
 def test_there_are_expressions_to_try() -> None:
     """The expressions of probes, of the log reader and of the texts' structure are among those that are tried."""
-    assert {"text._SHAPE", "ci_log._SECTION", "devices._LIST", "process._PATH_ALONE"} <= set(EXPRESSIONS)
+    assert {"text._SHAPE", "ci_log._SECTION", "listed._LIST", "process._PATH_ALONE"} <= set(EXPRESSIONS)

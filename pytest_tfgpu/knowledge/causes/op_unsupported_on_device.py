@@ -70,14 +70,7 @@ CAUSE = Cause(
         Signature("root", texts.NO_OPTION_EITHER, where="message", weight=0.65),
         Signature(
             "root",
-            (
-                "only {support|supports|supported}",
-                "unsupported",
-                "unimplemented",
-                "unhandled",
-                "not {|yet |currently }{supported|implemented}",
-                "{doesn't|does not|do not} {|yet |currently }support",
-            ),
+            texts.UNIMPLEMENTED,
             where="message",
             status=("UNIMPLEMENTED",),
             unless=("text:://", "text:Cast "),
