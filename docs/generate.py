@@ -252,7 +252,8 @@ def fixtures_page() -> str:
         head = name if is_property else f"{name}{signature(function, method=True)}"
         members += [f"### `tfgpu.{head}`", prose(function.__doc__)]
     blocks = []
-    for name in ("tfgpu", "gpu_smoke", "gpu_device"):
+    first = ("tfgpu", "gpu_smoke", "gpu_device")
+    for name in (*first, *(name for name in fixtures.__all__ if name not in first)):
         blocks += [f"## {name}", prose(getattr(fixtures, name).__doc__)]
         blocks += members if name == "tfgpu" else []
     return page(

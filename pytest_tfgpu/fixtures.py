@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
 from pytest_tfgpu.session import get
 
 if TYPE_CHECKING:
+    from pytest_tfgpu.features.tensorflow_state import GpuMemory
     from pytest_tfgpu.model import CheckResult, Facts, Preflight
+
+__all__ = [
+    "deterministic_ops",
+    "gpu_device",
+    "gpu_memory",
+    "gpu_memory_growth",
+    "gpu_smoke",
+    "mixed_precision",
+    "tensor_float_32",
+    "tfgpu",
+]
+"""The fixtures, as the plugin takes them over."""
 
 
 class Tfgpu:
@@ -109,17 +122,9 @@ def gpu_device(request: pytest.FixtureRequest) -> Iterator[Any]:
     `pytest_tfgpu.fixtures.DeviceWarning`. Operations that don't compute with floating-point or complex numbers are
     left out, and of a `tf.function` only the first run tells.
     """
-    from pytest_tfgpu.features.machine import LocalMachine
-    from pytest_tfgpu.requirements import NoGpu
-
-    try:
-        LocalMachine(request.config, get(request.config)).gpus()
-    except NoGpu as error:
-        pytest.skip(f"gpu_device: found {error}")
+    _need_gpu(request)
     import tensorflow as tf
 
-    if not tf.config.list_physical_devices("GPU"):
-        pytest.skip("gpu_device: TensorFlow lists no GPU")
     from pytest_tfgpu.features.placement import Placement
 
     placement = Placement()
@@ -127,3 +132,107 @@ def gpu_device(request: pytest.FixtureRequest) -> Iterator[Any]:
     yield tf.device("/GPU:0")
     for sentence in placement.stop():
         request.node.warn(DeviceWarning(sentence))
+
+
+class StateWarning(pytest.PytestWarning):
+    """A setting of TensorFlow that a fixture changed could not be put back."""
+
+
+@pytest.fixture
+def gpu_memory_growth(request: pytest.FixtureRequest) -> Iterator[None]:
+    """TensorFlow takes GPU memory as it needs it, instead of nearly all at once.
+
+    TensorFlow changes this only before it initialises the GPUs, at the first operation of the process. A test that
+    comes later is skipped with that reason (`--tfgpu-strict`: fails), unless memory growth is on anyway. A test that
+    initialises the GPUs leaves it on, since nothing can put it back, and gets a `pytest_tfgpu.fixtures.StateWarning`
+    that says so. For a whole session set TF_FORCE_GPU_ALLOW_GROWTH=true.
+    """
+    _need_gpu(request)
+    from pytest_tfgpu.features import tensorflow_state
+
+    try:
+        with tensorflow_state.memory_growth() as left:
+            yield
+    except tensorflow_state.NotPossible as error:
+        _turn_away(request, str(error))
+    for sentence in left:
+        request.node.warn(StateWarning(sentence))
+
+
+@pytest.fixture
+def tensor_float_32() -> Iterator[Callable[[bool], None]]:
+    """A function that allows TensorFloat-32 or forbids it, for this test: `tensor_float_32(False)`.
+
+    With it, GPUs from compute capability 8.0 on compute products and convolutions of float32 with 10 bits of mantissa.
+    It holds from the call to the end of the test, then it is as it was before. Needs no GPU.
+    """
+    from pytest_tfgpu.features import tensorflow_state
+
+    with tensorflow_state.tensor_float_32() as allow:
+        yield allow
+
+
+@pytest.fixture
+def deterministic_ops(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Operations give the same results in each run, or fail where they can't; TensorFlow's global seed is 0.
+
+    Both are put back after the test. A `tf.function` that ran before keeps the kernels that it was built with. Where
+    this TensorFlow has no way to switch op determinism off again, the test is skipped, and nothing is changed. Needs
+    no GPU.
+    """
+    from pytest_tfgpu.features import tensorflow_state
+
+    try:
+        with tensorflow_state.deterministic_ops():
+            yield
+    except tensorflow_state.NotPossible as error:
+        _turn_away(request, str(error))
+
+
+@pytest.fixture
+def mixed_precision() -> Iterator[Callable[[Any], None]]:
+    """A function that sets Keras' global dtype policy, for this test: `mixed_precision("mixed_float16")`.
+
+    Layers that are made from the call to the end of the test have that policy; then it is as it was before. Needs no
+    GPU.
+    """
+    from pytest_tfgpu.features import tensorflow_state
+
+    with tensorflow_state.mixed_precision() as choose:
+        yield choose
+
+
+@pytest.fixture
+def gpu_memory(request: pytest.FixtureRequest) -> GpuMemory:
+    """What TensorFlow's allocator holds of the first GPU, in bytes: `gpu_memory.peak` during the test, and `current`.
+
+    `gpu_memory.reset()` forgets the peak so far. Asking for it initialises the GPUs; where there is none, the test is
+    skipped.
+    """
+    _need_gpu(request)
+    from pytest_tfgpu.features.tensorflow_state import GpuMemory
+
+    return GpuMemory("GPU:0")
+
+
+def _need_gpu(request: pytest.FixtureRequest) -> None:
+    """Skip the test where this process has no GPU that TensorFlow lists."""
+    from pytest_tfgpu.features.machine import LocalMachine
+    from pytest_tfgpu.requirements import NoGpu
+
+    try:
+        LocalMachine(request.config, get(request.config)).gpus()
+    except NoGpu as error:
+        pytest.skip(f"{request.fixturename}: found {error}")
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        pytest.skip(f"{request.fixturename}: TensorFlow lists no GPU")
+
+
+def _turn_away(request: pytest.FixtureRequest, found: str) -> NoReturn:
+    """Skip the test, or fail it with `--tfgpu-strict`, where TensorFlow doesn't do what the fixture is for."""
+    reason = f"{request.fixturename}: found {found}"
+    if get(request.config).settings.strict:
+        pytest.fail(f"{reason} (--tfgpu-strict)", pytrace=False)
+    pytest.skip(reason)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_tfgpu.fixtures import gpu_device, gpu_smoke, tfgpu
+from pytest_tfgpu.fixtures import *  # noqa: F403  (pytest finds fixtures among a plugin's names)
 from pytest_tfgpu.nesting import announce_session
 from pytest_tfgpu.session import KEY, Session
 from pytest_tfgpu.settings import BadSetting, Settings, add_options, resolve
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pytest_tfgpu.knowledge.schema import Cause
     from pytest_tfgpu.model import Check
     from pytest_tfgpu.reporters import Reporter
-
-__all__ = ["gpu_device", "gpu_smoke", "tfgpu"]
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

@@ -23,12 +23,14 @@ FAILING = {
 """Tests that fail on purpose, and the cause that is named."""
 
 ON_A_GPU = {
+    "test_product_on_the_second_gpu",
     "test_large_batch",
     "test_many_filters",
     "test_on_any_gpu",
     "test_on_two_large_ones",
     "test_with_these_versions",
     "test_depends_on_the_machine",
+    "test_takes_what_it_needs",
 }
 """Tests that need a GPU and are skipped on the CPU."""
 
@@ -65,7 +67,7 @@ def test_examples_do_what_they_say(outcome: Outcome) -> None:
     failed = {name: row.get("cause") for name, row in tests.items() if row["outcome"] in ("failed", "error")}
     skipped = {name for name, row in tests.items() if row["outcome"] == "skipped"}
     assert (failed, skipped) == (FAILING, ON_A_GPU), outcome.text
-    by_markers = ON_A_GPU - {"test_depends_on_the_machine"}
+    by_markers = ON_A_GPU - {"test_depends_on_the_machine", "test_takes_what_it_needs"}
     assert by_markers <= set(by_name(outcome.report["skips"])) <= ON_A_GPU
     assert "pytest-tfgpu:" not in outcome.text
 

@@ -121,6 +121,11 @@ def test_fixtures_are_listed(suite: Suite) -> None:
         "tfgpu": "Facts, the preflight's verdict",
         "gpu_smoke": "Run the preflight's checks",
         "gpu_device": "A `tf.device` for the first GPU",
+        "gpu_memory": "What TensorFlow's allocator holds",
+        "gpu_memory_growth": "TensorFlow takes GPU memory as it needs it",
+        "tensor_float_32": "A function that allows TensorFloat-32",
+        "deterministic_ops": "Operations give the same results in each run",
+        "mixed_precision": "A function that sets Keras' global dtype policy",
     }.items():
         assert name in text
         assert words in text
