@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 ANCESTOR = "PYTEST_TFGPU_LOCKED"
 """Environment variable: keys of the GPUs that a run around this one (whose test started it) has locked."""
 
+COMMON = Path(os.environ.get("PROGRAMDATA", "/") if sys.platform == "win32" else "/tmp")
+"""Where the folder of the locks is: not TMPDIR, which may differ between users and jobs."""
+
 SECONDS = 1.0
 """How long a run that finds no GPU waits before it looks again, about."""
 
@@ -200,8 +203,7 @@ def folder() -> Path:
 
     Anybody may add files, nobody may remove those of others, as in /tmp. Raises OSError where it can't be had.
     """
-    common = os.environ.get("PROGRAMDATA") if sys.platform == "win32" else "/tmp"
-    path = Path(common or tempfile.gettempdir(), "pytest-tfgpu-locks")
+    path = (COMMON if COMMON.is_dir() else Path(tempfile.gettempdir())) / "pytest-tfgpu-locks"
     with suppress(FileExistsError):
         path.mkdir()
         path.chmod(0o1777)

@@ -80,8 +80,9 @@ def _join(config: pytest.Config, session: Session, handed: Mapping[str, Any]) ->
         session.collect_facts = partial(_facts_of_share, collect, handed["shares"])
     if handed["shared"] is None:
         session.is_remote = True
-        session.shared = sharing.join(handed["host"])
-        config.add_cleanup(partial(sharing.part, session.shared))
+        with session.guard("meeting the other workers of this host"):
+            session.shared = sharing.join(handed["host"])
+            config.add_cleanup(partial(sharing.part, session.shared))
     else:
         session.shared = Path(handed["shared"])
         if session.settings.preflight:
@@ -97,6 +98,11 @@ class Worker:
         self._session = session
 
     def pytest_sessionfinish(self) -> None:
+        verdict = self._session.preflight
+        if self._session.is_remote and verdict.verdict in ("absent", "unusable"):
+            import platform
+
+            self._session.note(f"on {platform.node()}: GPU {verdict.verdict}: {verdict.reason}")
         self._config.workeroutput["tfgpu"] = {"problems": self._session.problems}  # type: ignore[attr-defined]
 
 

@@ -83,10 +83,10 @@ class Workers:
     def _usable(self, places: tuple[Place, ...]) -> tuple[Place, ...]:
         """Leave out the GPUs that failed the preflight, where its answer is known and one is left."""
         preflight = self._session.preflight
-        checked = {gpu.index for gpu in preflight.gpus if gpu.usable}
-        if self._session.settings.on_broken == "warn" or not checked:
+        usable = {gpu.index for gpu in preflight.gpus if gpu.usable or gpu.doubtful}
+        if self._session.settings.on_broken == "warn" or not usable:
             return places
-        return tuple(place for place in places if place.gpu.index in checked)
+        return tuple(place for place in places if place.gpu.index in usable)
 
     def give(self, name: str, spec: Any) -> dict[str, int]:
         """Note which GPU a worker has, and return what it may take of the GPUs that it shares (MiB, by their keys)."""
@@ -138,8 +138,8 @@ def fitting(config: pytest.Config, cores: int) -> int:
 def _decided(config: pytest.Config) -> bool:
     """Tell whether somebody else has a word on the number of workers."""
     implementations = config.hook.pytest_xdist_auto_num_workers.get_hookimpls()
-    others = [hook for hook in implementations if hook.plugin_name not in ("xdist", "tfgpu")]
-    return bool(os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS") or others)
+    providers = {hook.function.__module__.partition(".")[0] for hook in implementations}
+    return bool(os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS") or providers - {"xdist", "pytest_tfgpu"})
 
 
 def _rooms(config: pytest.Config, session: Session) -> list[int]:

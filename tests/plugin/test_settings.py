@@ -23,6 +23,9 @@ GOOD: dict[str, tuple[str, Any]] = {
     "preflight-cache": ("600", 600.0),
     "diagnose": ("no", False),
     "strict": ("yes", True),
+    "gpus-per-worker": ("2", 2),
+    "workers-per-gpu": ("3", 3),
+    "lock": ("yes", True),
     "report": ("json:out.json", ["json:out.json"]),
 }
 """A value for each setting that isn't its default: as text, and as the resolved settings hold it."""
@@ -38,6 +41,9 @@ BAD: dict[str, list[str]] = {
     "preflight-cache": ["-1", "nan", "an hour"],
     "diagnose": ["maybe"],
     "strict": ["perhaps"],
+    "gpus-per-worker": ["0", "-1", "1.5", "all"],
+    "workers-per-gpu": ["0", "many"],
+    "lock": ["perhaps"],
     "report": ["json", "nonsense:x", "json:"],
 }
 """Values that make no sense, for each setting."""
