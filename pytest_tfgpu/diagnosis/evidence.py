@@ -166,8 +166,18 @@ def from_text(
     if not name and _holds_log_lines(cleaned):
         return Evidence(log=_lines((*cleaned.split("\n"), *log)), earlier=tuple(earlier))
     link = Raised(type=name, message=cleaned, status=text.status_of(name, cleaned))
-    raised = (link,) if name or cleaned.strip() else ()
-    return Evidence(chain=raised, log=_lines(log), earlier=tuple(earlier))
+    lines = _lines(log)
+    raised = (link,) if name or cleaned.strip() else _raised_in(lines)
+    return Evidence(chain=raised, log=lines, earlier=tuple(earlier))
+
+
+def _raised_in(lines: tuple[EvidenceLine, ...]) -> tuple[Raised, ...]:
+    """Return the last error of TensorFlow's that a log shows as Python prints it, where there is nothing else."""
+    for line in reversed(lines):
+        name = text.class_in(line.text) if "Error: " in line.text else ""
+        if name.rpartition(".")[2] in text.STATUSES:
+            return (Raised(type=name, message=line.text, status=text.status_of(name, line.text)),)
+    return ()
 
 
 def _holds_log_lines(message: str) -> bool:

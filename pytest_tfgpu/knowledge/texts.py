@@ -250,3 +250,18 @@ UNIMPLEMENTED = (
     "{doesn't|does not|do not} {|yet |currently }support",
 )
 """What an UnimplementedError says of an option that an operation doesn't have."""
+
+NO_ROOM_BESIDE = (
+    "Check failed: stream->parent()->GetBlasGemmAlgorithms",
+    "Check failed: stream->parent()->GetConvolve{w}Algorithms",
+    "Check failed: stream->parent()->GetConvolveAlgorithms",
+    "Unexpected CUDA error: out of memory",
+    "could not create CUDA event: out of device memory",
+    "could not allocate CUDA stream",
+    *CUDNN_SETUP,
+    *FFT_PLAN,
+    "Failed to create stream",
+    "failed to allocate stream during initialization",
+    "failed to alloc {#} bytes on host: CUDA_ERROR_UNKNOWN",
+)
+"""Parts of CUDA that need memory outside of TensorFlow's share and found none, or may have."""

@@ -42,8 +42,8 @@ def threads(benchmark: ModuleType) -> list[dict[str, Any]]:
 def test_accuracy_does_not_drop(benchmark: ModuleType, threads: list[dict[str, Any]]) -> None:
     """Of the failures that the project carries at least as many are right as were when they were learned from."""
     figures = benchmark.measure(threads)
-    assert figures["top1"] >= 0.95
-    assert figures["top3"] >= 0.96
+    assert figures["top1"] >= 0.97
+    assert figures["top3"] >= 0.975
     assert figures["silent_on_lookalikes"] == 1.0
     assert figures["overconfident"] == 0
 
@@ -54,7 +54,7 @@ def test_accuracy_on_the_first_failures_does_not_drop(benchmark: ModuleType) -> 
     if not path.exists():
         pytest.skip("the failures with which the catalogue was built aren't here")
     figures = benchmark.measure(benchmark.read(path))
-    assert figures["top1"] >= 0.95
+    assert figures["top1"] >= 0.98
     assert figures["top3"] >= 0.99
     assert figures["silent_on_lookalikes"] == 1.0
     assert figures["overconfident"] == 0
@@ -78,7 +78,7 @@ def test_where_a_text_was_put_matters_little(
 ) -> None:
     """What is given as message or as log, as happens when texts are copied, is read either way."""
     figures = benchmark.measure([moved(case) for case in threads])
-    assert figures["top1"] >= 0.94
+    assert figures["top1"] >= 0.965
     assert figures["silent_on_lookalikes"] == 1.0
     assert figures["overconfident"] == 0
 

@@ -187,6 +187,19 @@ def test_a_transcript_given_as_message_is_a_log() -> None:
     ]
 
 
+def test_an_error_that_stands_in_a_log_alone_is_one() -> None:
+    """The last error of TensorFlow's in a log is the exception, where none was given; others stay lines."""
+    log = [
+        "E   ValueError: before",
+        "tensorflow.python.framework.errors_impl.UnimplementedError: no such thing",
+        "end",
+    ]
+    seen = from_text("", "", log)
+    assert (seen.exception.rpartition(".")[2], seen.status) == ("UnimplementedError", "UNIMPLEMENTED")
+    assert [line.text for line in seen.log] == log
+    assert from_text("", "", ["ValueError: no such thing"]).chain == ()
+
+
 def test_an_exception_that_quotes_a_log_stays_one() -> None:
     """Where a class is known, the message was raised, whatever it holds."""
     line = "E0000 00:00:1795238871.84  25538 cuda_dnn.cc:465] Could not create cudnn handle"

@@ -134,6 +134,22 @@ HOLD = [
     ("message:30 minutes", "No DNN in stream executor.", ["which could take 30 minutes or longer"], {}),
     ("other-framework", "CUDA kernel errors might be asynchronously reported", [], {}),
     ("no-gpu-listed", "", [">>> tf.config.list_physical_devices('GPU')", "[]"], {}),
+    ("no-gpu-listed", "", ["Is GPU available? []"], {}),
+    ("no-gpu-listed", "", ["GPU support: False"], {}),
+    ("no-gpu-listed", "", ['name: "/device:CPU:0"', 'device_type: "CPU"'], {}),
+    ("cuda-code:700/719", "CUDA error: 719", [], {}),
+    ("cuda-code:35", 'code=35(cudaErrorInsufficientDriver) "cudaGetDeviceCount"', [], {}),
+    (
+        "logged-by:cuda_dnn.cc",
+        "",
+        ["2020-01-01 10:00:00.1: E tensorflow/x/cuda/cuda_dnn.cc:329] new text"],
+        {},
+    ),
+    ("logged-by:cuda_blas.cc/cuda_dnn.cc", "", ["E0000 00:00:1.2  3 cuda_dnn.cc:522] new text"], {}),
+    ("cudnn-unfit", "", [], {"cudnn": "8.0.5", "tensorflow": "2.9.1"}),
+    ("cudnn-fits", "", [], {"cudnn": "8.9.7", "tensorflow": "2.15.0"}),
+    ("other-framework", "cuDNN error: CUDNN_STATUS_NOT_INITIALIZED", [], {}),
+    ("driver-fits-cuda", "", [], {"driver": "450.57", "cuda": "11.0"}),
 ]
 
 FAIL = [
@@ -168,6 +184,12 @@ FAIL = [
     ("gpu-memory-low", "", [], {"gpus": (Gpu(0, memory_total_mib=10**400, memory_free_mib=0),)}),
     ("no-gpu-listed", "", [">>> tf.config.list_physical_devices('GPU')", "[PhysicalDevice(name='x')]"], {}),
     ("unknown-name", "", [], {}),
+    ("no-gpu-listed", "", ["Using GPU: 0", "use_gpu: False"], {}),
+    ("no-gpu-listed", "", ['device_type: "CPU"', 'device_type: "GPU"'], {}),
+    ("cuda-code:2", "make: *** [all] Error 2, no CUDA error", [], {}),
+    ("cuda-code:700", "CUDA error: 70", [], {}),
+    ("logged-by:cuda_dnn.cc", "", ["I tensorflow/x/cuda/cuda_dnn.cc:379] Loaded cuDNN version 8100"], {}),
+    ("logged-by:cuda_dnn.cc", "", ["E cuda_dnn.cc:1] Unable to register cuDNN factory: already there"], {}),
 ]
 
 

@@ -22,6 +22,10 @@ _GPU_LOST = Probe(
     "cuinit:",
     "does not match dso",
 )
+_ERROR_LINE = re.compile(
+    r"(?:\b[EF] |^[EF]\d{4} [^\n]{0,80}? )(?:[\w./\\-]{0,200}[/\\])?(\w{2,40}\.cc):\d{1,6}\]", re.MULTILINE
+)
+"""A line of TensorFlow's log that tells of an error, with the source file that it comes from."""
 _CODE = Probe(
     r"(?:cuda(?: driver| runtime)? ?(?:error|status)|CUresult)\W{0,4}(?:code )?(\d{1,3})(?![\w.])|"
     r"\b(?:cuda?[A-Z]\w{2,40}|launch|kernel)[^\n]{0,60}? error code:? (\d{1,3})(?![\w.])|\bcode=(\d{1,3})\(cuda",
@@ -64,6 +68,18 @@ def gpu_lost(case: Case, _: str) -> Reading | None:
     return Reading() if meant and "failed call to cuinit" in case.lower else NO
 
 
+def _logged_by(case: Case, argument: str) -> Reading | None:
+    """Whether TensorFlow logged an error from one of the source files in the argument (`cuda_dnn.cc/cuda_blas.cc`)."""
+    known = case.readings.get("*logged")
+    if not isinstance(known, frozenset):
+        texts = (case.log.source, case.message.source)
+        known = frozenset(
+            found[1] for body in texts if ".cc:" in body for found in _ERROR_LINE.finditer(body)
+        )
+        case.readings["*logged"] = known
+    return NO if known.isdisjoint(argument.split("/")) else Reading()
+
+
 def _cuda_code(case: Case, argument: str) -> Reading | None:
     """Whether CUDA's status is given by one of the numbers in the argument (`700/719`) alone."""
     found = _CODE.search(case)
@@ -77,4 +93,5 @@ READINGS: dict[str, Function] = {
     "kernel-driver-runs": _kernel_driver_runs,
     "gpu-lost": gpu_lost,
     "cuda-code": _cuda_code,
+    "logged-by": _logged_by,
 }

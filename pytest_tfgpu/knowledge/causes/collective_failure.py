@@ -56,6 +56,20 @@ CAUSE = Cause(
             ),
             weight=0.75,
         ),
+        Signature(
+            "follows",
+            (
+                "nccl_manager.cc",
+                "nccl_communicator.cc",
+                "nccl_collectives.cc",
+                "collective_ops.cc",
+            ),
+            needs=(
+                "logged-by:nccl_manager.cc/nccl_communicator.cc/nccl_collectives.cc/collective_ops.cc",
+                "gpu-wanted",
+            ),
+            weight=0.3,
+        ),
     ),
     help=(
         Help("Run with NCCL_DEBUG=INFO: its WARN lines name the reason."),

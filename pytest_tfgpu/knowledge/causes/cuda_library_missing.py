@@ -56,7 +56,6 @@ CAUSE = Cause(
                 "{libnvToolsExt|libcusparseLt|libcufile|libnvvm|libcudadevrt}{w} cannot open shared object file",
                 "Couldn't open CUDA library {libcusolver|libcusparse|cublas64|cufft64|curand64|cudart64|cusolver64}{w}",
                 "Could not locate {cublas64|cublasLt64|cufft64|curand64|cusolver64|cusparse64|cudart64|nvrtc64}{w}",
-                "symbol not found.",
                 "CUDA runtime library not found",
             ),
             needs=("gpu-wanted",),
@@ -67,6 +66,7 @@ CAUSE = Cause(
         Signature("follows", ("Failed call to cudaGetRuntimeVersion",), needs=("gpu-wanted",), weight=0.4),
         Signature("follows", needs=("no-gpu-listed", "cuda-unlike-build"), weight=0.6),
         Signature("follows", ("DLL load failed",), also=("_pywrap_tensorflow",), weight=0.5),
+        Signature("root", ("symbol not found.",), weight=0.7),
     ),
     notes=("library-missing:libcu",),
     help=(

@@ -53,6 +53,20 @@ CAUSE = Cause(
         Signature(
             "follows", ("by setting xla_gpu_cuda_data_dir", "Searched for CUDA in the following"), weight=0.5
         ),
+        Signature(
+            "follows",
+            (
+                "asm_compiler.cc",
+                "ptx_compiler.cc",
+                "subprocess_compilation.cc",
+                "nvptx_compiler.cc",
+            ),
+            needs=(
+                "logged-by:asm_compiler.cc/ptx_compiler.cc/subprocess_compilation.cc/nvptx_compiler.cc",
+                "gpu-wanted",
+            ),
+            weight=0.3,
+        ),
     ),
     help=(
         Help(

@@ -64,6 +64,7 @@ CAUSE = Cause(
         ),
         Signature("follows", ("0xC0000409",), also=("Loaded cuDNN version",), weight=0.42),
         Signature("root", ("could not find {w} in cudnn DSO",), weight=0.93),
+        Signature("follows", ("cuda_dnn.cc",), needs=("logged-by:cuda_dnn.cc", "gpu-wanted"), weight=0.3),
     ),
     notes=("cudnn-unfit",),
     help=(

@@ -35,12 +35,17 @@ CAUSE = Cause(
         Signature("confirms", needs=("driver-halves-differ",), weight=0.75),
         Signature(
             "root",
-            (*texts.STUB, "UNKNOWN ERROR (34)"),
+            (*texts.STUB, "UNKNOWN ERROR (34)", "UNKNOWN ERROR (-1)"),
             needs=("kernel-driver-runs",),
             weight=0.88,
         ),
         Signature("excludes", needs=("driver-halves-agree",), weight=0.8),
         *statuses.signs("driver-library-mismatch"),
+        Signature(
+            "excludes",
+            ("no NVIDIA GPU device is present", "kernel driver does not appear to be running on this host"),
+            weight=0.6,
+        ),
     ),
     notes=("driver-halves-differ",),
     help=(

@@ -63,7 +63,7 @@ CAUSE = Cause(
         Signature("follows", ("CUDA Version: ERR!",), weight=0.5),
         Signature(
             "excludes",
-            (*texts.STUB, "UNKNOWN ERROR (34)"),
+            (*texts.STUB, "UNKNOWN ERROR (34)", "UNKNOWN ERROR (-1)"),
             needs=("kernel-driver-runs",),
             weight=0.5,
         ),

@@ -20,6 +20,7 @@ CAUSE = Cause(
                 "cudaErrorInsufficientDriver",
                 "The NVIDIA driver on your system is too old",
                 "unsatisfied condition: {cuda|driver}",
+                "requirement error: unsatisfied condition",
                 "cudaSuccess (35 vs. 0)",
             ),
             weight=0.88,

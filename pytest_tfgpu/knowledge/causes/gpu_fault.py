@@ -69,6 +69,22 @@ CAUSE = Cause(
             weight=0.4,
         ),
         Signature("root", ("Memory access fault by GPU node",), weight=0.8),
+        Signature(
+            "follows",
+            (
+                "cuda_event.cc",
+                "cuda_timer.cc",
+                "gpu_timer.cc",
+                "gpu_event_mgr.cc",
+                "cuda_stream.cc",
+                "gpu_util.cc",
+            ),
+            needs=(
+                "logged-by:cuda_event.cc/cuda_timer.cc/gpu_timer.cc/gpu_event_mgr.cc/cuda_stream.cc/gpu_util.cc",
+                "gpu-wanted",
+            ),
+            weight=0.3,
+        ),
     ),
     help=(
         Help("Restart the process: every later GPU operation in it fails. Only this first error counts."),

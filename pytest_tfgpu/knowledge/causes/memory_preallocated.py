@@ -47,19 +47,7 @@ CAUSE = Cause(
         Signature("follows", texts.CUDNN_LAUNCH, weight=0.3),
         Signature(
             "follows",
-            (
-                "Check failed: stream->parent()->GetBlasGemmAlgorithms",
-                "Check failed: stream->parent()->GetConvolve{w}Algorithms",
-                "Check failed: stream->parent()->GetConvolveAlgorithms",
-                "Unexpected CUDA error: out of memory",
-                "could not create CUDA event: out of device memory",
-                "could not allocate CUDA stream",
-                *texts.CUDNN_SETUP,
-                *texts.FFT_PLAN,
-                "Failed to create stream",
-                "failed to allocate stream during initialization",
-                "failed to alloc {#} bytes on host: CUDA_ERROR_UNKNOWN",
-            ),
+            texts.NO_ROOM_BESIDE,
             weight=0.45,
         ),
         Signature("confirms", needs=("gpu-memory-preallocated",), weight=0.4),
@@ -78,6 +66,21 @@ CAUSE = Cause(
         Signature("excludes", needs=("gpu-newer-than-cuda",), weight=0.5),
         Signature("excludes", needs=("other-framework",), weight=0.6),
         Signature("excludes", ("failed to run cuBLAS routine: CUBLAS_STATUS_EXECUTION_FAILED",), weight=0.4),
+        Signature(
+            "follows",
+            (
+                "cuda_dnn.cc",
+                "cuda_blas.cc",
+                "cuda_blas_lt.cc",
+                "cuda_solvers.cc",
+                "gpu_solvers.cc",
+            ),
+            needs=(
+                "logged-by:cuda_dnn.cc/cuda_blas.cc/cuda_blas_lt.cc/cuda_solvers.cc/gpu_solvers.cc",
+                "gpu-wanted",
+            ),
+            weight=0.3,
+        ),
     ),
     notes=("gpu-memory-low", "gpu-memory-preallocated"),
     help=(

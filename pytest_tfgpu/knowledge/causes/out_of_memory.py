@@ -69,6 +69,7 @@ CAUSE = Cause(
             unless=("host-allocator", "path-alone"),
             weight=0.3,
         ),
+        Signature("follows", ("cuda_fft.cc",), needs=("logged-by:cuda_fft.cc", "gpu-wanted"), weight=0.3),
     ),
     notes=("memory-shared-with-host", "allocator-full", "request-beyond-limit", "tensor-size"),
     help=(

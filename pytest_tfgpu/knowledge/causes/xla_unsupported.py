@@ -49,6 +49,22 @@ CAUSE = Cause(
             where="message",
             weight=0.6,
         ),
+        Signature(
+            "root",
+            (
+                "cannot be {run on|compiled by|compiled with|used with|used in} XLA",
+                "{inside|outside} of {|the }XLA compiled",
+            ),
+            where="message",
+            weight=0.75,
+        ),
+        Signature(
+            "follows",
+            ("{on|in|by|with|for|the} XLA", "XLA {compilation|compiler|cluster|computation|operation|op}"),
+            where="message",
+            status=("INVALID_ARGUMENT", "UNIMPLEMENTED"),
+            weight=0.35,
+        ),
     ),
     help=(
         Help("Compile without XLA: jit_compile=False in model.compile or tf.function."),
