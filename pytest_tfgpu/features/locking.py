@@ -56,23 +56,35 @@ class Locking:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionstart(self) -> None:
+        reason = None
+        with self._session.guard("locking GPUs"):
+            reason = self._lock()
+        if reason is not None:
+            raise pytest.UsageError(f"pytest-tfgpu: --tfgpu-lock {reason}")
+
+    def _lock(self) -> str | None:
+        """Lock the GPUs of this run, and let it see no others; return why that isn't possible."""
         from pytest_tfgpu.environment.shares import places
 
         here = places(self._session.facts)
         if not here:
-            return
+            return None
         try:
             import filelock  # noqa: F401
         except ImportError:
-            raise pytest.UsageError(
-                "pytest-tfgpu: --tfgpu-lock needs filelock: pip install 'pytest-tfgpu[lock]'"
-            ) from None
-        least, most = self._wanted(here)
+            return "needs filelock: pip install 'pytest-tfgpu[lock]'"
         try:
-            self._wait(here, least, most)
+            self._wait(here, *self._wanted(here))
         except OSError as error:
-            raise pytest.UsageError(f"pytest-tfgpu: --tfgpu-lock: a GPU can't be locked: {error}") from None
+            return f"can't lock a GPU: {error}"
         self._keep_to(here)
+        listed = self._session.facts.environment.get(workers.VISIBLE, "")
+        if "visible_gpus" in self._session.facts.unknown and listed[:1].isdigit():
+            self._session.note(
+                "--tfgpu-lock: CUDA may number the unlike GPUs of this machine in another order than the driver; set "
+                "CUDA_DEVICE_ORDER=PCI_BUS_ID, or list GPUs by uuid, so that the GPU is locked that is used"
+            )
+        return None
 
     def _wanted(self, here: Sequence[Place]) -> tuple[int, int]:
         """Return how many GPUs this run needs at least, and how many it can use."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -85,8 +84,11 @@ def find(folder: Path, subject: str = "") -> Preflight | None:
 
 
 def _named(folder: Path, name: str, subject: str) -> Path:
-    digest = f"-{hashlib.sha256(subject.encode()).hexdigest()[:16]}" if subject else ""
-    return folder / name.format(digest)
+    if not subject:
+        return folder / name.format("")
+    import hashlib
+
+    return folder / name.format(f"-{hashlib.sha256(subject.encode()).hexdigest()[:16]}")
 
 
 def once(folder: Path, run: Callable[[], Preflight], patience: float, subject: str = "") -> Preflight:

@@ -98,10 +98,10 @@ class Worker:
         self._session = session
 
     def pytest_sessionfinish(self) -> None:
-        verdict = self._session.preflight
-        if self._session.is_remote and verdict.verdict in ("absent", "unusable"):
+        if self._session.is_remote and self._session.preflight.verdict in ("absent", "unusable"):
             import platform
 
+            verdict = self._session.preflight
             self._session.note(f"on {platform.node()}: GPU {verdict.verdict}: {verdict.reason}")
         self._config.workeroutput["tfgpu"] = {"problems": self._session.problems}  # type: ignore[attr-defined]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -33,6 +32,8 @@ def is_local(spec: Any) -> bool:
 
 def host_of(spec: Any, run: str) -> str:
     """Return a name that the workers of one run on one other host share, and no others."""
+    import hashlib
+
     address = str(spec.socket or "").rpartition(":")[0]
     where = [run, spec.via, spec.ssh, spec.vagrant_ssh, address]
     return hashlib.sha256(repr(where).encode()).hexdigest()[:32]
@@ -46,9 +47,13 @@ def distributes(config: pytest.Config) -> bool:
 def local_workers(config: pytest.Config) -> int:
     """Return how many workers pytest-xdist is going to start on this host."""
     import execnet
-    from xdist.workermanage import parse_tx_spec_config
 
-    return sum(is_local(execnet.XSpec(spec)) for spec in parse_tx_spec_config(config))
+    workers = 0
+    for given in config.getoption("tx"):
+        number, star, spec = given.partition("*")
+        several = bool(star) and number.isdecimal()
+        workers += (int(number) if several else 1) * is_local(execnet.XSpec(spec if several else given))
+    return workers
 
 
 class Workers:

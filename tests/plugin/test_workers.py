@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from tests.suite import MODES, Outcome, Suite
+from pytest_tfgpu.features.workers import local_workers
+from tests.suite import Outcome, Suite
 
 TELLING = """
 import os
@@ -144,6 +145,25 @@ def test_strict(suite: Suite) -> None:
     """With `--tfgpu-strict` a test that needs more GPUs than its worker has fails, with the setting to change."""
     suite.write("conftest.py", TWO_GPUS)
     suite.write("test_it.py", "import pytest\n\n@pytest.mark.requires_gpu(2)\ndef test_it():\n    pass\n")
-    assert "n2" in MODES
     outcome = suite.run("-n", "2", "--tfgpu-gpus-per-worker=1", "--tfgpu-strict")
     assert outcome.outcomes == {"error": 1}, outcome.text
+
+
+@pytest.mark.parametrize(
+    ("specs", "expected"),
+    [
+        ((), 0),
+        (("popen",) * 3, 3),
+        (("4*popen",), 4),
+        (("12*popen//python=python3", "popen"), 13),
+        (("2*ssh=gpu-box", "socket=127.0.0.1:8888", "popen//via=proxy", "popen//id=one"), 1),
+    ],
+)
+def test_workers_of_this_host(specs: tuple[str, ...], expected: int) -> None:
+    """Only processes of this host count as its workers, as often as a specification says."""
+
+    class Config:
+        def getoption(self, name: str) -> list[str]:
+            return list(specs)
+
+    assert local_workers(Config()) == expected  # type: ignore[arg-type]

@@ -301,6 +301,15 @@ def test_it():
     assert seen(alone) == {"master": "None"}
 
 
+def test_a_doubtful_order_is_said(own_gpus: Machine) -> None:
+    """Where an index of the outer list may mean another GPU to CUDA than to the lock, a line says so."""
+    unlike = own_gpus.with_gpu(1, name="NVIDIA A100").with_environment(CUDA_VISIBLE_DEVICES="0")
+    sentence = "CUDA may number the unlike GPUs of this machine in another order"
+    assert sentence in unlike.run_pytest("--tfgpu-lock").stdout
+    sure = unlike.with_environment(CUDA_DEVICE_ORDER="PCI_BUS_ID")
+    assert sentence not in sure.run_pytest("--tfgpu-lock").stdout
+
+
 WORKER_ID = "import pytest\n\n@pytest.fixture\ndef worker_id():\n    return 'master'\n"
 
 
