@@ -175,12 +175,23 @@ def quiet(context: Context) -> None:
     context.details["device"] = context.device
 
 
-def aborts_on_one(context: Context) -> None:
-    """Abort the process on the GPU that ABORTS_ON names as CUDA_VISIBLE_DEVICES does."""
+def _is(context: Context, variable: str) -> bool:
+    """Whether this is the GPU that a variable names as CUDA_VISIBLE_DEVICES does."""
     number = int(context.device.rpartition(":")[2])
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if os.environ["ABORTS_ON"] == (visible.split(",")[number] if visible else str(number)):
+    return os.environ[variable] == (visible.split(",")[number] if visible else str(number))
+
+
+def aborts_on_one(context: Context) -> None:
+    """Abort the process on the GPU that ABORTS_ON names."""
+    if _is(context, "ABORTS_ON"):
         os.abort()
+
+
+def hangs_on_one(context: Context) -> None:
+    """Hang on the GPU that HANGS_ON names."""
+    if _is(context, "HANGS_ON"):
+        time.sleep(600)
 
 
 def hangs_on_first_of_several(context: Context) -> None:
