@@ -237,6 +237,8 @@ def markers_page() -> str:
         "first test that needs them. No other requirement runs anything.",
         "An unmet requirement skips the test, and fails it with `--tfgpu-strict`. Wrong arguments are an error of "
         "the test module, with file, line and the marker as written.",
+        "`xfail_cause` asks for nothing: it says of which cause the test may fail for now. See [known "
+        "failures](../how-to/ci.md#known-failures).",
         *blocks,
     )
 

@@ -107,6 +107,14 @@ def subtest(report: pytest.TestReport | pytest.CollectReport) -> str:
     return "" if context is None else repr(context)
 
 
+def xfail_is_strict(config: pytest.Config) -> bool:
+    """Whether a test that passes where it was expected to fail is a failure."""
+    if PYTEST_VERSION < (9, 0):
+        return bool(config.getini("xfail_strict"))
+    strict = config.getini("strict_xfail")
+    return bool(config.getini("strict") if strict is None else strict)
+
+
 def print_collection_errors(config: pytest.Config) -> None:
     """Print the collection errors so far: pytest doesn't where a session is ended before its first test."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")

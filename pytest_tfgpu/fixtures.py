@@ -53,11 +53,11 @@ class Tfgpu:
         its arguments are wrong.
         """
         from pytest_tfgpu.features.gate import build, open_gate, turn_away
-        from pytest_tfgpu.markers import BY_NAME
+        from pytest_tfgpu.markers import REQUIREMENTS
 
         marker = name if name.startswith("requires_") else f"requires_{name}"
-        if marker not in BY_NAME:
-            known = ", ".join(known.removeprefix("requires_") for known in BY_NAME)
+        if marker not in REQUIREMENTS:
+            known = ", ".join(known.removeprefix("requires_") for known in REQUIREMENTS)
             raise ValueError(f"unknown requirement {name!r}, known are: {known}")
         mark: pytest.Mark = getattr(pytest.mark, marker)(*arguments, **keywords).mark
         requirement = build(mark)

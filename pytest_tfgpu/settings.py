@@ -39,6 +39,7 @@ class Settings(NamedTuple):
     gpus_per_worker: int = 1
     workers_per_gpu: int | None = None
     lock: bool = False
+    rerun: tuple[str, ...] = ()
     report: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -254,6 +255,14 @@ SETTINGS: tuple[Setting, ...] = (
         "keep other pytest runs on this machine that have this setting off the GPUs of this one; a run that finds "
         "none left waits",
         ini="flag",
+    ),
+    Setting(
+        "rerun",
+        _names,
+        "ids of causes, separated by commas",
+        "rerun the tests that failed of these causes, and no others, through pytest-rerunfailures: once, or as often "
+        "as --reruns says",
+        metavar="CAUSES",
     ),
     Setting(
         "report",

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_tfgpu.model import Diagnosis
 
 SECTION = "tfgpu: cause"
+_PROPERTY = "tfgpu_cause"
 _ALLURE = "allure_listener"
 """The name under which allure-pytest registers what writes its results."""
 _UNHEARD = "TensorFlow's log was not captured here; a decisive line may be missing."
@@ -46,6 +47,8 @@ class Failures:
 
     def hear(self, item: pytest.Item, error: BaseException | None, report: pytest.TestReport) -> None:
         """Keep what a phase of a test printed, and explain its failure."""
+        if report.when == "setup" and item.user_properties:  # of an attempt before
+            item.user_properties[:] = [given for given in item.user_properties if given[0] != _PROPERTY]
         failed = error is not None and report.outcome == "failed"
         if failed or ((report.sections or self._log.copies) and "tensorflow" in sys.modules):
             with self._session.guard("keeping TensorFlow's log"):
@@ -54,7 +57,7 @@ class Failures:
             with self._session.guard("explaining a failure"):
                 diagnosis = self._explain(error, report)
                 if diagnosis is not None and not _compat.junit_refuses_properties(self._config):
-                    prop = ("tfgpu_cause", diagnosis.cause)
+                    prop = (_PROPERTY, diagnosis.cause)
                     item.user_properties.append(prop)
                     report.user_properties.append(prop)
                 if diagnosis is not None and self._config.pluginmanager.has_plugin(_ALLURE):

@@ -26,7 +26,7 @@ class JUnit:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
-        if "diagnosis" not in payload(report):
+        if "diagnosis" not in payload(report) or report.outcome != "failed":
             return (yield)
         file = JUnitFile.of(self._config)
         entry = None if file is None else file.entry(report)

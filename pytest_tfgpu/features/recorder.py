@@ -27,7 +27,7 @@ class Collected:
     def add(self, report: pytest.TestReport | pytest.CollectReport) -> None:
         """Take over what a report carries."""
         data = payload(report)
-        if "diagnosis" in data:
+        if "diagnosis" in data and report.outcome == "failed":
             phase = report.when or "collect"
             place: dict[str, Any] = {"nodeid": report.nodeid, "phase": phase}
             file, line, _ = report.location or ("", None, "")
@@ -104,9 +104,11 @@ def _note(test: dict[str, Any], report: pytest.TestReport) -> None:
     outcome = _outcome(report)
     if _RANK[outcome] >= _RANK[test["outcome"]]:
         test["outcome"], test["phase"] = outcome, report.when
-    diagnosis = payload(report).get("diagnosis")
-    if diagnosis is not None:
-        test["cause"] = diagnosis["cause"]
+    data = payload(report)
+    if "diagnosis" in data and report.outcome == "failed":
+        test["cause"] = data["diagnosis"]["cause"]
+    elif "expected" in data:
+        test["cause"] = data["expected"]
 
 
 def _outcome(report: pytest.TestReport) -> str:

@@ -30,6 +30,13 @@ def register(config: pytest.Config, session: Session, handed: Mapping[str, Any] 
         from pytest_tfgpu.features.failures import Failures
 
         manager.register(Failures(config, session), "tfgpu-failures")
+    if session.settings.rerun:
+        from pytest_tfgpu.features import failures, reruns
+
+        if handed is None:
+            reruns.require_possible(config, session)
+        failures.look_at_tests(config)  # registered before: the cause is there when reruns are judged
+        manager.register(reruns.Reruns(config, session), "tfgpu-reruns")
     if handed is not None:
         _join(config, session, handed)
         return

@@ -26,6 +26,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "gpus-per-worker": ("2", 2),
     "workers-per-gpu": ("3", 3),
     "lock": ("yes", True),
+    "rerun": ("out-of-memory,gpu-busy", ["out-of-memory", "gpu-busy"]),
     "report": ("json:out.json", ["json:out.json"]),
 }
 """A value for each setting that isn't its default: as text, and as the resolved settings hold it."""
@@ -44,6 +45,7 @@ BAD: dict[str, list[str]] = {
     "gpus-per-worker": ["0", "-1", "1.5", "all"],
     "workers-per-gpu": ["0", "many"],
     "lock": ["perhaps"],
+    "rerun": [",", "no-such-cause"],
     "report": ["json", "nonsense:x", "json:"],
 }
 """Values that make no sense, for each setting."""
@@ -99,6 +101,8 @@ def test_every_setting_is_covered_here() -> None:
 @pytest.mark.parametrize("source", SOURCES)
 def test_each_setting_comes_from_each_source(suite: Suite, row: Setting, source: str) -> None:
     """A value given in any of the sources is the value of the setting."""
+    if row.name == "rerun":
+        pytest.importorskip("pytest_rerunfailures")
     suite.write("test_it.py", TELL)
     text, value = GOOD[row.name]
     arguments, environment = from_source(suite, source, row, text)
