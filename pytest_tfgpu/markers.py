@@ -7,7 +7,9 @@ machine meets the requirement. The `--markers` line is made from the signature a
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from datetime import date
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_tfgpu.requirements import Machine, Requirement, meets, names_of, size_mib, specifier
 
@@ -172,15 +174,47 @@ def _failing(machine: Machine, checks: tuple[str, ...]) -> str | None:
     return None
 
 
-MARKERS = (
-    requires_gpu,
-    requires_cudnn,
-    requires_cuda,
-    requires_driver,
-    requires_tensorflow,
-    requires_dtype,
-    requires_check,
-)
+class Expectation(NamedTuple):
+    """Causes that a test may fail of for now."""
+
+    causes: tuple[str, ...]
+    reason: str | None
+    until: date | None
+    """The last day on which that is fine."""
+
+    @property
+    def is_over(self) -> bool:
+        """Whether that day is over."""
+        return self.until is not None and date.today() > self.until
+
+
+def xfail_cause(*causes: str, reason: str | None = None, until: str | None = None) -> Expectation:
+    """Expect the test to fail of one of these causes and of no other, `until` a day (`"2027-03-01"`)."""
+    names = names_of(causes, "cause")
+    if reason is not None and not isinstance(reason, str):
+        raise ValueError(f"reason: expected a text, got {reason!r}")
+    try:
+        last = None if until is None else date.fromisoformat(until)
+    except (TypeError, ValueError):
+        raise ValueError(f"until: expected a day such as '2027-03-01', got {until!r}") from None
+    return Expectation(names, reason, last)
+
+
+REQUIREMENTS: dict[str, Callable[..., Requirement]] = {
+    marker.__name__: marker
+    for marker in (
+        requires_gpu,
+        requires_cudnn,
+        requires_cuda,
+        requires_driver,
+        requires_tensorflow,
+        requires_dtype,
+        requires_check,
+    )
+}
+"""The markers that say what a test needs, by name."""
+
+MARKERS: tuple[Callable[..., Requirement | Expectation], ...] = (*REQUIREMENTS.values(), xfail_cause)
 BY_NAME = {marker.__name__: marker for marker in MARKERS}
 
 

@@ -10,7 +10,8 @@ import pytest
 from pytest_tfgpu import _compat
 from pytest_tfgpu.features.machine import LocalMachine
 from pytest_tfgpu.features.marker_source import as_called, locate
-from pytest_tfgpu.markers import BY_NAME
+from pytest_tfgpu.features.xfail import open_expectations
+from pytest_tfgpu.markers import BY_NAME, REQUIREMENTS
 from pytest_tfgpu.requirements import Requirement
 from pytest_tfgpu.session import Session, attach
 
@@ -23,13 +24,14 @@ def build(mark: pytest.Mark) -> Requirement:
 
     Raises TypeError or ValueError where its arguments are wrong.
     """
-    return BY_NAME[mark.name](*mark.args, **mark.kwargs)
+    return REQUIREMENTS[mark.name](*mark.args, **mark.kwargs)
 
 
 class Gate:
     """Asks the requirements of each test before its fixtures are set up."""
 
     def __init__(self, config: pytest.Config, session: Session) -> None:
+        self._config = config
         self._session = session
         self._machine = LocalMachine(config, session)
         self._answers: dict[str, tuple[Requirement, str | None]] = {}
@@ -39,7 +41,10 @@ class Gate:
         """Return what is wrong with the arguments of a marker, and where it stands; None where they are fine."""
         if id(mark) not in self._sound:
             try:
-                self._machine.expect(build(mark))
+                if mark.name in REQUIREMENTS:
+                    self._machine.expect(build(mark))
+                else:
+                    open_expectations(self._config, self._session).check(mark)
             except (TypeError, ValueError) as error:
                 path, line, written = locate(node, mark)
                 where = path if line is None else f"{path}:{line}"
@@ -50,10 +55,14 @@ class Gate:
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         for mark in item.iter_markers():
-            if mark.name in BY_NAME:
+            if mark.name in REQUIREMENTS:
                 requirement, found = self._ask(mark)
                 if found is not None:
                     turn_away(mark, requirement, found, strict=self._session.settings.strict)
+            elif mark.name in BY_NAME:
+                fault = self.fault(item, mark)
+                if fault is not None:
+                    pytest.fail(fault, pytrace=False)
 
     def _ask(self, mark: pytest.Mark) -> tuple[Requirement, str | None]:
         key = as_called(mark)

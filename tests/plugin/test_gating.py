@@ -110,6 +110,7 @@ WRONG = {
     '@pytest.mark.requires_dtype("float17")': "no check computes in 'float17', known are: ",
     "@pytest.mark.requires_check(3)": "expected the name of a check, got 3",
     '@pytest.mark.requires_check("conv9d")': "there is no check 'conv9d', known are: conv2d, device",
+    '@pytest.mark.xfail_cause("gpu-bussy")': "unknown cause 'gpu-bussy' (meant: gpu-busy?)",
 }
 
 
