@@ -65,7 +65,7 @@ class Tfgpu:
         found = requirement.found(self._machine)
         if found is not None:
             open_gate(self._config, self._session)
-            turn_away(mark, requirement, found, strict=self._session.settings.strict)
+            turn_away((mark,), requirement, found, strict=self._session.settings.strict)
 
 
 class CheckFailed(AssertionError):
@@ -115,21 +115,21 @@ class DeviceWarning(pytest.PytestWarning):
 
 @pytest.fixture
 def gpu_device(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """A `tf.device` for the first GPU that this process sees; the test is skipped where there is none.
+    """A `tf.device` for a GPU: the first that is usable and as the test's `requires_gpu` asks; skips without one.
 
     During the test TensorFlow is watched. It silently runs an operation somewhere else where that has no GPU kernel,
     or where the GPU asked for doesn't exist: then the test gets a warning that names both devices, a
     `pytest_tfgpu.fixtures.DeviceWarning`. Operations that don't compute with floating-point or complex numbers are
     left out, and of a `tf.function` only the first run tells.
     """
-    _need_gpu(request)
+    number = _need_gpu(request)
     import tensorflow as tf
 
     from pytest_tfgpu.features.placement import Placement
 
     placement = Placement()
     placement.start()
-    yield tf.device("/GPU:0")
+    yield tf.device(f"/GPU:{number}")
     for sentence in placement.stop():
         request.node.warn(DeviceWarning(sentence))
 
@@ -204,30 +204,34 @@ def mixed_precision() -> Iterator[Callable[[Any], None]]:
 
 @pytest.fixture
 def gpu_memory(request: pytest.FixtureRequest) -> GpuMemory:
-    """What TensorFlow's allocator holds of the first GPU, in bytes: `gpu_memory.peak` during the test, and `current`.
+    """What TensorFlow's allocator holds of a GPU, in bytes: `gpu_memory.peak` during the test, and `current`.
 
-    `gpu_memory.reset()` forgets the peak so far. Asking for it initialises the GPUs; where there is none, the test is
-    skipped.
+    The GPU is that of `gpu_device`; asking for it initialises the GPUs. `gpu_memory.reset()` forgets the peak so far.
+    Where there is no GPU the test is skipped.
     """
-    _need_gpu(request)
+    number = _need_gpu(request)
     from pytest_tfgpu.features.tensorflow_state import GpuMemory
 
-    return GpuMemory("GPU:0")
+    return GpuMemory(f"GPU:{number}")
 
 
-def _need_gpu(request: pytest.FixtureRequest) -> None:
-    """Skip the test where this process has no GPU that TensorFlow lists."""
+def _need_gpu(request: pytest.FixtureRequest) -> int:
+    """Return the number of the GPU for this test; skip it where this process has none that TensorFlow lists."""
     from pytest_tfgpu.features.machine import LocalMachine
     from pytest_tfgpu.requirements import NoGpu
 
+    machine = LocalMachine(request.config, get(request.config))
     try:
-        LocalMachine(request.config, get(request.config)).gpus()
+        machine.gpus()
     except NoGpu as error:
         pytest.skip(f"{request.fixturename}: found {error}")
     import tensorflow as tf
 
     if not tf.config.list_physical_devices("GPU"):
         pytest.skip(f"{request.fixturename}: TensorFlow lists no GPU")
+    from pytest_tfgpu.features.devices import ordinal
+
+    return ordinal(request.node, machine)
 
 
 def _turn_away(request: pytest.FixtureRequest, found: str) -> NoReturn:

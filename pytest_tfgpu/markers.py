@@ -7,7 +7,8 @@ machine meets the requirement. The `--markers` line is made from the signature a
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -46,10 +47,30 @@ def requires_gpu(
         fitting = sum(map(fits, gpus))
         if fitting >= count:
             return None
-        seen = "; ".join(_describe(gpu, memory=total is not None, free=free is not None) for gpu in gpus)
-        return f"{len(gpus)} GPU{'s' * (len(gpus) != 1)} ({seen}){machine.withheld(count)}"
+        seen = describe(gpus, memory=total is not None, free=free is not None)
+        return f"{seen}{machine.withheld(count)}"
 
-    return Requirement(required, ask)
+    return Requirement(required, ask, fits=fits)
+
+
+def together(requirements: Sequence[Requirement]) -> Requirement:
+    """Return what several requirements on GPUs ask of the same GPU: each met by another one is no help to a test."""
+    tests = [requirement.fits for requirement in requirements if requirement.fits is not None]
+
+    def ask(machine: Machine) -> str | None:
+        gpus = machine.gpus()
+        if any(all(fits(gpu) for fits in tests) for gpu in gpus):
+            return None
+        return f"no GPU that meets all of it, among {describe(gpus, memory=True, free=True)}"
+
+    return Requirement(" and ".join(requirement.required for requirement in requirements), ask)
+
+
+def describe(gpus: Sequence[Gpu], *, memory: bool, free: bool) -> str:
+    """Say which GPUs there are, equal ones once: `3 GPUs (2 x Tesla T4, compute capability 7.5; NVIDIA L4)`."""
+    counts = Counter(_describe(gpu, memory=memory, free=free) for gpu in gpus)
+    seen = "; ".join(text if number == 1 else f"{number} x {text}" for text, number in counts.items())
+    return f"{len(gpus)} GPU{'s' * (len(gpus) != 1)} ({seen})"
 
 
 def _free_mib(gpu: Gpu) -> int | None:

@@ -51,6 +51,8 @@ class Requirement(NamedTuple):
     """Names of checks that must be known to the preflight."""
     dtypes: tuple[str, ...] = ()
     """Data types that a check must compute in."""
+    fits: Callable[[Gpu], bool] | None = None
+    """Of a requirement on GPUs: whether one of them is as required."""
 
     def found(self, machine: Machine) -> str | None:
         """Return what this machine has instead of what is required; None where it meets the requirement."""

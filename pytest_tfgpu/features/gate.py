@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import Any, NoReturn
 
 import pytest
@@ -11,7 +11,7 @@ from pytest_tfgpu import _compat
 from pytest_tfgpu.features.machine import LocalMachine
 from pytest_tfgpu.features.marker_source import as_called, locate
 from pytest_tfgpu.features.xfail import open_expectations
-from pytest_tfgpu.markers import BY_NAME, REQUIREMENTS
+from pytest_tfgpu.markers import BY_NAME, REQUIREMENTS, together
 from pytest_tfgpu.requirements import Requirement
 from pytest_tfgpu.session import Session, attach
 
@@ -54,15 +54,25 @@ class Gate:
         return None
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
+        strict = self._session.settings.strict
+        about_gpus: dict[str, tuple[pytest.Mark, Requirement]] = {}
         for mark in item.iter_markers():
             if mark.name in REQUIREMENTS:
                 requirement, found = self._ask(mark)
                 if found is not None:
-                    turn_away(mark, requirement, found, strict=self._session.settings.strict)
+                    turn_away((mark,), requirement, found, strict=strict)
+                if requirement.fits is not None:
+                    about_gpus[as_called(mark)] = mark, requirement
             elif mark.name in BY_NAME:
                 fault = self.fault(item, mark)
                 if fault is not None:
                     pytest.fail(fault, pytrace=False)
+        if len(about_gpus) > 1:
+            marks, requirements = zip(*about_gpus.values(), strict=True)
+            joined = together(requirements)
+            found = joined.found(self._machine)
+            if found is not None:
+                turn_away(marks, joined, found, strict=strict)
 
     def _ask(self, mark: pytest.Mark) -> tuple[Requirement, str | None]:
         key = as_called(mark)
@@ -94,12 +104,14 @@ def open_gate(config: pytest.Config, session: Session) -> Gate:
     return gate
 
 
-def turn_away(mark: pytest.Mark, requirement: Requirement, found: str, *, strict: bool) -> NoReturn:
+def turn_away(
+    marks: Sequence[pytest.Mark], requirement: Requirement, found: str, *, strict: bool
+) -> NoReturn:
     """Skip the running test, or fail it if `strict`, and say what was required and what was found."""
-    reason = f"{as_called(mark)}: found {found}"
+    reason = f"{' and '.join(map(as_called, marks))}: found {found}"
     if strict:
         error: BaseException = pytest.fail.Exception(f"{reason} (--tfgpu-strict)", pytrace=False)
     else:
         error = _compat.skipped_at_item(reason)
-    setattr(error, _UNMET, {"requirement": mark.name, "required": requirement.required, "found": found})
+    setattr(error, _UNMET, {"requirement": marks[0].name, "required": requirement.required, "found": found})
     raise error

@@ -81,6 +81,7 @@ class LocalMachine:
         """
         if self.device == "cpu":
             raise NoGpu("the CPU only (--tfgpu-device=cpu)")
+        from pytest_tfgpu.environment.faults.gpus import without_kernels
         from pytest_tfgpu.environment.presence import presence
 
         here = presence(self.facts)
@@ -92,7 +93,8 @@ class LocalMachine:
                 raise NoGpu(f"no GPU that TensorFlow can use: {_clause(here.reason)}")
         elif self._session.settings.on_broken != "warn":
             return self._usable(preflight)
-        return self.facts.visible
+        unfit = without_kernels(self.facts)
+        return tuple(gpu for gpu in self.facts.visible if gpu not in unfit)
 
     def _usable(self, preflight: Preflight) -> tuple[Gpu, ...]:
         usable = {gpu.index for gpu in preflight.gpus if gpu.usable or gpu.doubtful}

@@ -109,7 +109,7 @@ WRONG = {
     "@pytest.mark.requires_dtype()": "expected at least one data type",
     '@pytest.mark.requires_dtype("float17")': "no check computes in 'float17', known are: ",
     "@pytest.mark.requires_check(3)": "expected the name of a check, got 3",
-    '@pytest.mark.requires_check("conv9d")': "there is no check 'conv9d', known are: conv2d, device",
+    '@pytest.mark.requires_check("conv9d")': "there is no check 'conv9d', known are: batch-norm, bfloat16",
     '@pytest.mark.xfail_cause("gpu-bussy")': "unknown cause 'gpu-bussy' (meant: gpu-busy?)",
 }
 
@@ -235,3 +235,79 @@ def test_what_is_no_size(text: object) -> None:
     """A number without a unit, a negative one, and anything else is refused."""
     with pytest.raises(ValueError, match="expected a size like '8 GiB'"):
         size_mib(text)
+
+
+MIXED = """
+def pytest_tfgpu_facts():
+    t4 = {"index": 0, "name": "Tesla T4", "compute_capability": "7.5", "memory_total_mib": 16384}
+    l4 = {"index": 1, "name": "NVIDIA L4", "compute_capability": "8.9", "memory_total_mib": 8192}
+    old = {"index": 3, "name": "Tesla K80", "compute_capability": "3.7", "memory_total_mib": 12288}
+    return {
+        "gpus": [t4, l4, {**l4, "index": 2}, old],
+        "visible_gpus": [0, 1, 2, 3],
+        "built_for": {"cuda": "12.5", "compute_capabilities": ["sm_70", "sm_80", "compute_90"]},
+        "is_cuda_build": True,
+        "libraries": [],
+        "unknown": {},
+    }
+"""
+UNLIKE_GPUS = """
+import pytest
+
+small = pytest.mark.requires_gpu(memory="12 GiB")
+new = pytest.mark.requires_gpu(compute_capability=">=8.0")
+
+@small
+@new
+def test_one_gpu_for_both():
+    pass
+
+@new
+class TestClass:
+    @pytest.mark.requires_gpu(2)
+    def test_two_new_ones(self):
+        pass
+
+    @pytest.mark.parametrize("size", [pytest.param(1, marks=small), 2])
+    def test_parameter(self, size):
+        pass
+
+@pytest.mark.requires_gpu(2, memory="8 GiB", compute_capability=">=8.0")
+def test_all_of_it():
+    pass
+
+@pytest.mark.requires_gpu(compute_capability="<4")
+def test_gpu_that_tensorflow_leaves_out():
+    pass
+"""
+
+
+def test_unlike_gpus(suite: Suite, mode: tuple[str, ...]) -> None:
+    """What is required of GPUs must hold of the same ones together, from whichever marks it comes.
+
+    A GPU for which TensorFlow has no kernels isn't among them, and keeps nobody from the others.
+    """
+    suite.write("conftest.py", MIXED)
+    suite.write("test_it.py", UNLIKE_GPUS)
+    outcome = suite.run(*mode, "-rs")
+    assert outcome.outcomes == {"passed": 3, "skipped": 3}, outcome.text
+    skips = {skip["nodeid"].partition("::")[2]: skip for skip in outcome.report["skips"]}
+    assert set(skips) == {
+        "test_one_gpu_for_both",
+        "TestClass::test_parameter[1]",
+        "test_gpu_that_tensorflow_leaves_out",
+    }
+    both = skips["test_one_gpu_for_both"]
+    assert set(both["required"].split(" and ")) == {
+        "1 GPU with memory 12 GiB",
+        "1 GPU with compute capability >=8.0",
+    }
+    assert both["found"] == (
+        "no GPU that meets all of it, among 3 GPUs (Tesla T4, compute capability 7.5, 16384 MiB, free memory unknown; "
+        "2 x NVIDIA L4, compute capability 8.9, 8192 MiB, free memory unknown)"
+    )
+    assert skips["test_gpu_that_tensorflow_leaves_out"]["found"] == (
+        "3 GPUs (Tesla T4, compute capability 7.5; 2 x NVIDIA L4, compute capability 8.9)"
+    )
+    strict = suite.run(*mode, "--tfgpu-strict", "-k", "one_gpu_for_both")
+    assert strict.outcomes.get("error") == 1, strict.text

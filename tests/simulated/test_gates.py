@@ -108,3 +108,54 @@ def test_checks_on_demand(simulated_gpu: Describe) -> None:
     machine = simulated_gpu(gpus=1).failing("cudnnCreate", 1)
     result = machine.run_pytest("--tfgpu-on-broken=warn", files=files)
     assert result.outcomes == {"passed": 1, "skipped": 1}, result.text
+
+
+def test_unlike_gpus(simulated_gpu: Describe) -> None:
+    """`gpu_device` is the first GPU that is as the test requires, and `gpu_memory` counts on the same one."""
+    files = {
+        "test_it.py": """
+import pytest
+import tensorflow as tf
+
+@pytest.mark.parametrize("number", [
+    pytest.param(0, marks=pytest.mark.requires_gpu),
+    pytest.param(1, marks=pytest.mark.requires_gpu(compute_capability=">=8.0")),
+    pytest.param(2, marks=pytest.mark.requires_gpu(compute_capability=">=8.0", memory="30 GiB")),
+])
+def test_device(number, gpu_device, gpu_memory):
+    with gpu_device:
+        kept = tf.zeros(1 << 20)
+    assert kept.device.endswith(f"GPU:{number}")
+    assert gpu_memory.peak >= 4 << 20
+"""
+    }
+    machine = simulated_gpu(gpus=3).with_gpu(1, name="NVIDIA L4", compute_capability="8.9")
+    machine = machine.with_gpu(2, name="NVIDIA A100-PCIE-40GB", compute_capability="8.0", memory="40 GiB")
+    result = machine.run_pytest(files=files)
+    assert result.outcomes == {"passed": 3}, result.text
+
+
+def test_a_broken_gpu_beside_a_good_one(simulated_gpu: Describe) -> None:
+    """After a preflight in which one of three GPUs failed, a test gets the first good one that is as it requires."""
+    files = {
+        "test_it.py": """
+import pytest
+import tensorflow as tf
+
+@pytest.mark.parametrize("name", [
+    pytest.param("Tesla T4", marks=pytest.mark.requires_gpu),
+    pytest.param("NVIDIA L4", marks=pytest.mark.requires_gpu(compute_capability=">=8.0")),
+])
+def test_device(name, gpu_device, gpu_memory):
+    with gpu_device:
+        number = int(tf.zeros(3).device.rpartition(":")[2])
+    device = tf.config.list_physical_devices("GPU")[number]
+    assert tf.config.experimental.get_device_details(device)["device_name"] == name
+"""
+    }
+    machine = simulated_gpu(gpus=3).with_gpu(0, memory="512 MiB").holding("500 MiB", gpu=0)
+    machine = machine.with_gpu(2, name="NVIDIA L4", compute_capability="8.9")
+    result = machine.run_pytest("--tfgpu-preflight", "--tfgpu-on-broken=skip", files=files)
+    outcomes = [[check["outcome"] for check in gpu["checks"]] for gpu in result.report["preflight"]["gpus"]]
+    assert [set(gpu) == {"passed"} for gpu in outcomes] == [False, True, True], result.text
+    assert result.outcomes == {"passed": 2}, result.text

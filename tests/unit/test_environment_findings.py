@@ -495,3 +495,13 @@ def test_nvml_missing_under_a_tensorflow_that_does_not_ask_it() -> None:
     finding = only(replace(HEALTHY, tensorflow="2.16.2", nvml_error=12, unknown=BARE.unknown))
     assert (finding.severity, finding.cause) == ("warning", None)
     assert finding.summary == "NVML gives no answer, so the GPUs of this machine are not known."
+
+
+def test_one_of_two_gpus_is_too_old() -> None:
+    """A GPU that the build has no kernels for is a warning beside one that works, and an error by itself."""
+    old = replace(T4, index=1, name="Tesla K80", uuid="GPU-2", compute_capability="3.7")
+    mixed = replace(HEALTHY, gpus=(T4, old), visible_gpus=(0, 1))
+    finding = only(mixed)
+    assert (finding.severity, finding.cause) == ("warning", "unsupported-compute-capability")
+    assert presence(mixed).status == "present"
+    assert presence(replace(HEALTHY, gpus=(old,))).status == "unusable"

@@ -7,14 +7,15 @@ from collections.abc import Iterator
 
 from pytest_tfgpu.environment import known_pairs
 from pytest_tfgpu.environment.wording import build_name, gpu_name, numbers
-from pytest_tfgpu.model import EvidenceLine, Facts, Finding, GpuProcess, Help
+from pytest_tfgpu.model import EvidenceLine, Facts, Finding, Gpu, GpuProcess, Help, Severity
 
 _ARCHITECTURE = re.compile(r"(sm|compute)_([0-9]{1,2})([0-9])[a-z]?")
 
 
 def compute_capability(facts: Facts) -> Iterator[Finding]:
     """Find visible GPUs that are too old for the build, or so new that kernels are compiled at first use."""
-    built = _architectures(facts)
+    built, unfit = _architectures(facts), without_kernels(facts)
+    severity: Severity = "error" if len(unfit) == len(facts.visible) else "warning"
     evidence = EvidenceLine(
         ", ".join(f"{kind}_{a}{b}" for kind, (a, b) in built), "TensorFlow's build_info.py"
     )
@@ -22,17 +23,32 @@ def compute_capability(facts: Facts) -> Iterator[Finding]:
         if not built or gpu.compute_capability is None:
             continue
         has = numbers(gpu.compute_capability)
-        if len(has) < 2:
-            continue
-        if any(architecture[0] == has[0] and architecture <= has for _, architecture in built):
+        if len(has) < 2 or _has_binaries(built, has):
             continue
         name = f"{gpu_name(gpu)}, compute capability {gpu.compute_capability}"
-        if any(kind == "compute" and architecture <= has for kind, architecture in built):
+        if gpu not in unfit:
             summary = f"{build_name(facts)} has no binary kernels for {name}: they are compiled at first use."
             yield Finding(summary, "warning", "kernels-compiled-at-first-use", evidence=(evidence,))
         else:
             summary = f"{build_name(facts)} has no kernels for {name}."
-            yield Finding(summary, cause="unsupported-compute-capability", evidence=(evidence,))
+            yield Finding(summary, severity, "unsupported-compute-capability", evidence=(evidence,))
+
+
+def without_kernels(facts: Facts) -> tuple[Gpu, ...]:
+    """Return the visible GPUs for which the build has no kernels at all: TensorFlow leaves them out."""
+    built = _architectures(facts)
+
+    def is_unfit(gpu: Gpu) -> bool:
+        has = numbers(gpu.compute_capability or "")
+        if not built or len(has) < 2 or _has_binaries(built, has):
+            return False
+        return not any(kind == "compute" and architecture <= has for kind, architecture in built)
+
+    return tuple(filter(is_unfit, facts.visible))
+
+
+def _has_binaries(built: list[tuple[str, tuple[int, ...]]], has: tuple[int, ...]) -> bool:
+    return any(architecture[0] == has[0] and architecture <= has for _, architecture in built)
 
 
 def libraries_too_old(facts: Facts) -> Iterator[Finding]:
