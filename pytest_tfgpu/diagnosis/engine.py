@@ -122,7 +122,11 @@ def _rank(case: Case, catalog: Catalog) -> list[Candidate]:
     if _is_ordinary(case):
         return []
     words = case.words
-    weighed = (_weigh(case, entry) for entry in catalog.entries if entry.may_fit(words))
+    weighed = (
+        _weigh(case, entry)
+        for entry in catalog.entries
+        if entry.may_fit(words) or any(_fits_structure(case, signature) for signature in entry.wordless)
+    )
     found = [candidate for candidate in weighed if candidate and candidate.score >= FLOOR]
     found.sort(key=lambda candidate: (-candidate.score, candidate.cause.id))
     if found and found[0].cause.category == "not-gpu":

@@ -29,12 +29,13 @@ class Entry:
         self.cause = cause
         self.showing = _keyed(cause, shows=True)
         self.speaking = _keyed(cause, shows=False)
-        wanted = [keys for _, keys in self.showing]
-        self._wanted = frozenset().union(*wanted) if all(wanted) else None
+        self._wanted = frozenset().union(*(keys for _, keys in self.showing))
+        self.wordless = tuple(signature for signature, keys in self.showing if not keys)
+        """Those that no word shows: they ask for classes, statuses, operations or readings."""
 
     def may_fit(self, words: frozenset[bytes]) -> bool:
-        """Whether the cause may show in texts that hold these words; quick."""
-        return self._wanted is None or not self._wanted.isdisjoint(words)
+        """Whether a text of the cause may be in texts that hold these words; quick."""
+        return not self._wanted.isdisjoint(words)
 
 
 class CatalogError(ValueError):

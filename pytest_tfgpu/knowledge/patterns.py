@@ -31,7 +31,7 @@ _HOLES = {
 _TYPED = {"#": r"\d{1,20}(?:[.,]\d{1,20}){0,8}", "w": r"\.?[\w/:$<>+-]{1,80}(?:\.[\w/:$<>+-]{1,80}){0,8}"}
 _LIMIT_OF_VARIANTS = 32
 _COMMON = frozenset(
-    b"allocate available cannot could create cuda device devices driver error executor failed found function gpu "
+    b"allocate available cannot cc could create cuda device devices driver error executor failed found function gpu "
     b"handle in internal invalid is keras kernel launch library memory node not operation runtime status stream "
     b"support supported tensor tensorflow this to unable unknown version was with".split()
 )

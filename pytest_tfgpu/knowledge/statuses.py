@@ -271,7 +271,7 @@ _TABLE: tuple[_Row, ...] = (
     ),
 )
 
-CODE_SAYS = ("CUDA error", "CUDA runtime error", "cudaError", "CUresult", "error code")
+CODE_SAYS = ("CUDA", "cudaError", "CUresult", "error code")
 """What stands before the number of a status."""
 
 _CODES: tuple[tuple[str, Role, float, str], ...] = (

@@ -98,7 +98,7 @@ def _gpu_wanted(case: Case, _: str) -> Reading | None:
     """
     if not any(link.message.strip() for link in case.evidence.chain):
         return Reading()
-    if _FURTHER_GPU.search(case.evidence.message) and not case.facts.gpus:
+    if not case.facts.gpus and "gpu:" in case.lower and _FURTHER_GPU.search(case.evidence.message):
         return NO
     if _pinned(case, "") or no_gpu_listed(case, ""):
         return Reading()

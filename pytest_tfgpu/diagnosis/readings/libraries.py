@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading
@@ -26,14 +27,14 @@ _ERROR_LINE = re.compile(
     r"(?:\b[EF] |^[EF]\d{4} [^\n]{0,80}? )(?:[\w./\\-]{0,200}[/\\])?(\w{2,40}\.cc):\d{1,6}\]", re.MULTILINE
 )
 """A line of TensorFlow's log that tells of an error, with the source file that it comes from."""
-_CODE = Probe(
-    r"(?:cuda(?: driver| runtime)? ?(?:error|status)|CUresult)\W{0,4}(?:code )?(\d{1,3})(?![\w.])|"
-    r"\b(?:cuda?[A-Z]\w{2,40}|launch|kernel)[^\n]{0,60}? error code:? (\d{1,3})(?![\w.])|\bcode=(\d{1,3})\(cuda",
-    "cuda",
-    "curesult",
-    "launch",
-    flags=re.IGNORECASE,
+_CODES = (
+    re.compile(r"cuda(?: driver| runtime)? ?(?:error|status)\W{0,4}(?:code )?(\d{1,3})(?![\w.])"),
+    re.compile(r"curesult\W{0,4}(\d{1,3})(?![\w.])"),
+    re.compile(r"code=(\d{1,3})\(cuda"),
+    re.compile(r"error code:? (\d{1,3})(?![\w.])"),
 )
+_NAMED_BEFORE = re.compile(r"cu(?:da)?[a-z]|launch|kernel")
+"""What must stand before a number in its line where only `error code` is said."""
 
 
 def _library_missing(case: Case, argument: str) -> Reading | None:
@@ -82,9 +83,22 @@ def _logged_by(case: Case, argument: str) -> Reading | None:
 
 def _cuda_code(case: Case, argument: str) -> Reading | None:
     """Whether CUDA's status is given by one of the numbers in the argument (`700/719`) alone."""
-    found = _CODE.search(case)
-    code = next((group for group in found.groups() if group), None) if found else None
-    return Reading("", _CODE.quote(case)) if code in argument.split("/") else NO
+    known = case.readings.get("*codes")
+    if not isinstance(known, dict):
+        known = case.readings["*codes"] = dict(_codes(case.lower))
+    position = next((known[code] for code in argument.split("/") if code in known), None)
+    return NO if position is None else Reading("", case.quote_raw(position))
+
+
+def _codes(lower: str) -> Iterator[tuple[str, int]]:
+    """Yield the numbers of CUDA's statuses with their places."""
+    *plain, vague = _CODES
+    for pattern in plain:
+        yield from ((found[1], found.start()) for found in pattern.finditer(lower))
+    for found in vague.finditer(lower):
+        line = lower.rfind("\n", 0, found.start()) + 1
+        if _NAMED_BEFORE.search(lower, max(line, found.start() - 200), found.start()):
+            yield found[1], found.start()
 
 
 READINGS: dict[str, Function] = {

@@ -44,6 +44,8 @@ _ONLY_CPU_LISTED = Probe(
     "gpu support",
     flags=re.MULTILINE,
 )
+_SAID_OF_GPUS = frozenset((b"gpu", b"gpus", b"physicaldevice", b"mapping", b"cpu"))
+"""Words of which one is in every text that lists no GPU."""
 _PROTO = Probe(r"device_type: \"(CPU|GPU)\"", 'device_type: "cpu"')
 """One device in what `device_lib.list_local_devices()` returns."""
 
@@ -60,6 +62,8 @@ def no_gpu_listed(case: Case, _: str) -> Reading | None:
     lists = _lists(case)
     if lists and not any(_REAL_GPU.search(entry) for entry in lists):
         return Reading("TensorFlow had no GPU among its devices.", _LIST.quote(case))
+    if _SAID_OF_GPUS.isdisjoint(case.raw_words):
+        return NO
     protos = {found[1] for found in _PROTO.finditer(case)}
     if protos == {"CPU"} and not lists:
         return Reading("TensorFlow listed no GPU.", _PROTO.quote(case))
