@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 
 from pytest_tfgpu.cli._doctor_text import render
@@ -12,6 +13,8 @@ from pytest_tfgpu.environment import collect_facts
 from pytest_tfgpu.environment.findings import findings, remarks
 from pytest_tfgpu.environment.presence import Presence, presence
 from pytest_tfgpu.model import Facts, Finding, Preflight
+from pytest_tfgpu.redaction import Redactor
+from pytest_tfgpu.reporters.text import with_texts
 
 SUMMARY = "Show this machine's GPUs, driver, CUDA libraries and TensorFlow, and each fault with its help."
 
@@ -23,11 +26,15 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the facts and the findings; return 0 where TensorFlow can use a GPU here, else 1."""
+    """Print facts and findings, without secrets and names of homes; return 0 where TensorFlow can use a GPU, else 1."""
     facts = collect_facts()
     state = presence(facts)
     preflight = _preflight(facts) if arguments.preflight else Preflight("not-asked")
     found = (*(preflight.findings if arguments.preflight else findings(facts)), *remarks(facts))
+    status = 0 if is_fit(state, found, preflight) else 1
+    hide = Redactor(os.environ).text
+    facts, state, preflight = with_texts(facts, hide), with_texts(state, hide), with_texts(preflight, hide)
+    found = with_texts(found, hide)
     if arguments.json:
         answer = {
             "schema": 1,
@@ -39,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         style = Style.of(sys.stdout)
         print("\n".join(render(facts, state, found, preflight, width=columns(), style=style)))
-    return 0 if is_fit(state, found, preflight) else 1
+    return status
 
 
 def is_fit(state: Presence, found: tuple[Finding, ...], preflight: Preflight) -> bool:

@@ -218,3 +218,19 @@ def test_preflight_where_nvml_is_missing(simulated_gpu: Describe) -> None:  # no
         return
     assert (done.exit_status, answer["preflight"]["verdict"]) == (1, "unusable")
     assert "libnvidia-ml.so.1" in answer["findings"][0]["summary"]
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_no_secrets_and_no_names_of_homes(tmp_path: Path, form: tuple[str, ...]) -> None:
+    """What is printed holds no secret of the environment and no name of a home directory, as reports hold none."""
+    done = tfgpu(
+        "doctor",
+        *form,
+        HOME=str(tmp_path / "home"),
+        DEPLOY_TOKEN="s3cr3t-value-of-mine",
+        LD_LIBRARY_PATH=f"{tmp_path / 'home'}/lib:/home/somebody/lib:/opt/s3cr3t-value-of-mine/lib",
+        XLA_FLAGS="--xla_dump_to=https://me:passw0rd@example.org/dump",
+    )
+    assert "~/lib:/home/***/lib:/opt/***/lib" in done.stdout.replace("\n" + " " * 12, "")
+    for hidden in ("s3cr3t", "somebody", "passw0rd", str(tmp_path)):
+        assert hidden not in done.stdout
