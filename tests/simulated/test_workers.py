@@ -294,8 +294,10 @@ def test_it():
     with run_beside(own_gpus, HOLDING, "-n", "1", "-s", "--tfgpu-lock") as first:
         first.wait_for("tfgpu: GPU 0 for gw0")
         result = own_gpus.run_pytest("-rP", "--tfgpu-lock", files={"test_it.py": text})
+        checked = own_gpus.run_pytest("--tfgpu-lock", "--tfgpu-require=1", "--tfgpu-checks=device")
     assert result.outcomes["passed"] == 1, result.text
     assert seen(result) == {"outer": "'1'"}
+    assert [gpu["index"] for gpu in checked.report["preflight"]["gpus"]] == [1]
     alone = own_gpus.run_pytest("-rP", "--tfgpu-lock", files=TELLING | {"conftest.py": WORKER_ID})
     assert "tfgpu: GPU 0, GPU 1 locked for this run" in alone.stdout
     assert seen(alone) == {"master": "None"}

@@ -16,7 +16,10 @@ from pytest_tfgpu.model import Gpu
 
 HERE = tuple(Place(str(n), Gpu(index=n, uuid=f"GPU-{n:04x}")) for n in range(3))
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs fork")
+pytestmark = [
+    pytest.mark.skipif(os.name != "posix", reason="needs fork"),
+    pytest.mark.filterwarnings("ignore:.*multi-threaded:DeprecationWarning"),
+]
 
 
 @pytest.fixture(autouse=True)
