@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .machine import Describe, Gpu, tensorflow_version
+from .machine import Describe, Gpu, Machine, tensorflow_version
 
 OLD = tensorflow_version() < (2, 17)
 """TensorFlow 2.16, which doesn't ask NVML."""
@@ -157,3 +157,51 @@ def test_what_was_loaded(simulated_gpu: Describe) -> None:
     assert machine.libraries.get("libcuda.so.1") == f"{name}.so.{version}"
     assert library["path"].startswith(str(machine.folder))
     assert findings(doctor) == []
+
+
+def beside(machine: Machine, folder: str, **files: str) -> Machine:
+    """Return the machine with a folder first on the loader's path that holds other files of these libraries."""
+    place = machine.folder / folder
+    place.mkdir(parents=True)
+    names = {name.partition(".")[0]: name for name in machine.libraries}
+    for stem, file in files.items():
+        (place / file).hardlink_to(machine.workshop / "driver.so")
+        (place / names[stem]).symlink_to(file)
+    return machine.with_environment(LD_LIBRARY_PATH=f"{place}:{machine.folder / 'lib'}")
+
+
+def test_older_copies(simulated_gpu: Describe) -> None:
+    """Older copies that lie before the machine's own libraries are found as older, and as doubled."""
+    machine = beside(
+        simulated_gpu(), "stale", libcublas="libcublas.so.12.1.3.1", libcublasLt="libcublasLt.so.12.1.3.1"
+    )
+    older, doubled = findings(machine.doctor())
+    assert (older["cause"], older["severity"]) == ("cuda-version-mismatch", "warning")
+    assert "libcublas.so.12 and libcublasLt.so.12 are older" in older["summary"]
+    assert older["help"][0]["text"].endswith("/stale off LD_LIBRARY_PATH.")
+    assert (doubled["severity"], doubled["summary"]) == (
+        "info",
+        "libcublas.so.12 and libcublasLt.so.12 are found more than once.",
+    )
+
+
+def test_newer_copies(simulated_gpu: Describe) -> None:
+    """Newer copies are only doubled; one of two parts that is newer doesn't fit the other."""
+    machine = beside(
+        simulated_gpu(), "new", libcublas="libcublas.so.12.9.1.4", libcublasLt="libcublasLt.so.12.9.1.4"
+    )
+    (doubled,) = findings(machine.doctor())
+    assert doubled["severity"] == "info"
+    half, _ = findings(beside(simulated_gpu(), "half", libcublas="libcublas.so.12.9.1.4").doctor())
+    assert half["cause"] == "cuda-version-mismatch"
+    assert "different releases" in half["summary"]
+
+
+def test_libcuda_that_hides_the_driver(simulated_gpu: Describe) -> None:
+    """A stub and a stale copy that lie before the driver's own libcuda are each found for what they are."""
+    stub = beside(simulated_gpu(), "cuda/lib64/stubs", libcuda="libcuda.so")
+    stale = beside(simulated_gpu(), "stale", libcuda="libcuda.so.550.54.14")
+    for machine, words in ((stub, "takes a stub"), (stale, "libcuda 550.54.14")):
+        found = findings(machine.doctor())[0]
+        assert (found["cause"], found["severity"]) == ("driver-library-mismatch", "error")
+        assert words in found["summary"]
