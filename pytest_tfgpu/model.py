@@ -188,6 +188,7 @@ class TestResult(Record):
     seconds: float | None = None
     worker: str | None = None
     gpu: int | None = None
+    """Index of the GPU that its xdist worker was given, where that is one."""
     cause: str | None = None
 
 
