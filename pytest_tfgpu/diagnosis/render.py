@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 
+from pytest_tfgpu.frameworks import without_frame
 from pytest_tfgpu.model import Confidence, Diagnosis, EvidenceLine
 
 _WORDS: dict[Confidence, str] = {"confirmed": "Cause", "likely": "Likely cause", "possible": "Possible cause"}
 _NOT_GPU = "This is not a failure of the GPU."
 _QUOTE_LINES = 4
-_FRAME = re.compile(r"^\{\{function_node [^}\n]{0,300}\}\} | name:\s*$")
-"""What eager execution adds to a text from TensorFlow 2.12 on: `{{function_node ...}} text [Op:X] name: `."""
 
 
 def render(diagnosis: Diagnosis, *, width: int = 80, explain: bool = True) -> list[str]:
@@ -44,7 +42,7 @@ def _origin(quote: EvidenceLine) -> str:
 
 def _quoted(text: str, width: int) -> list[str]:
     """Return the quote, indented, without the frame that eager execution puts round it; a long one is cut."""
-    text = _FRAME.sub("", text).rstrip()
+    text = without_frame(text).rstrip()
     wrapped = [
         line
         for part in text.splitlines() or [""]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pytest_tfgpu.frameworks import without_frame
 from pytest_tfgpu.model import Report
 from pytest_tfgpu.reporters.html_parts import FILTERS, parts
 from pytest_tfgpu.reporters.text import clean
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 _TEMPLATES = Path(__file__).with_name("templates")
 _AT_ONCE = 1000
 _LINES = 40
-_FRAME = re.compile(r"^\{\{function_node [^}\n]{0,300}\}\} | name:\s*$")
-"""What eager execution puts round the text of an exception."""
 
 
 def render(report: Report) -> Iterator[str]:
@@ -65,7 +63,7 @@ def _quoted(text: str) -> Markup:
     """Return text as it was printed, line by line, as markup."""
     from markupsafe import Markup, escape
 
-    lines = _FRAME.sub("", text).splitlines() or [""]
+    lines = without_frame(text).splitlines() or [""]
     shown = [clean(line) for line in lines[:_LINES]]
     if len(lines) > _LINES:
         shown.append(f"... and {len(lines) - _LINES} more lines")

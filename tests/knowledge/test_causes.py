@@ -37,6 +37,7 @@ IDS = (
     "gpu-not-visible",
     "gpu-busy",
     "gpu-configured-too-late",
+    "gpu-options-conflict",
     "compute-cache-unusable",
     "rocm-stack-mismatch",
     "python-package-conflict",

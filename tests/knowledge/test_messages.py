@@ -141,6 +141,35 @@ ELSEWHERE = [
     ("", "LLVM ERROR: PTX version 8.5 does not support target 'sm_120'.", "unsupported-compute-capability"),
     ("", "HRESULT failed with 0x887a0005: DXGI_ERROR_DEVICE_REMOVED", "gpu-fault"),
     ("", "Ignored (for causing prior/excessive GPU errors) (IOAF code 4)", "earlier-gpu-fault"),
+    ("ValueError", "Memory growth cannot differ between GPU devices", "gpu-options-conflict"),
+    ("", "slurmstepd: error: Detected 1 oom-kill event(s) in step 7.batch cgroup", "host-out-of-memory"),
+    ("OSError", "[WinError 1455] The paging file is too small for this operation", "host-out-of-memory"),
+    ("", "modprobe: FATAL: Module nvidia not found in directory /lib/modules/6.1", "driver-missing"),
+    ("ImportError", "libnvidia-ml.so.1: cannot open shared object file", "driver-missing"),
+    ("", "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.2", "driver-too-old"),
+    ("", "This container was built for NVIDIA Driver Release 418.87 or later", "driver-too-old"),
+    ("", "Invalid handle. Cannot load symbol cudnnGetVersion", "cudnn-missing"),
+    ("", "F nvinfer_stub.cc:49] getInferLibVersion symbol not found.", "cuda-library-missing"),
+    ("", "F cuda_dnn.cc:207] could not find cudnnCreate in cudnn DSO", "cudnn-version-mismatch"),
+    ("", "NvMapMemAllocInternalTagged: 1075072515 error 12", "out-of-memory"),
+    ("", "Memory access fault by GPU node-1 on address 0x7f00.", "gpu-fault"),
+    (
+        "",
+        "ERROR: tensorflow 2.3.0 requires numpy<1.19, but you have 1.21 which is incompatible.",
+        "python-package-conflict",
+    ),
+    ("", "ResolutionImpossible: tensorflow 2.16.1 depends on ml-dtypes~=0.3.1", "python-package-conflict"),
+    ("InternalError", "CUDA_ERROR_DEVICE_NOT_LICENSED: device has no licence", "vgpu-unlicensed"),
+    (
+        "cupy.cuda.memory.OutOfMemoryError",
+        "Out of memory allocating 512 bytes",
+        "other-framework-out-of-memory",
+    ),
+    ("UnimplementedError", "this tf.function cannot be run on XLA.", "xla-unsupported"),
+    ("UnimplementedError", "TileOp : Unhandled input dimensions [Op:Tile]", "op-unsupported-on-device"),
+    ("InvalidArgumentError", "axis must be a scalar, not shape [2] [Op:X]", "shape-mismatch"),
+    ("InvalidArgumentError", "Expects arg[0] to be float but half is provided", "dtype-mismatch"),
+    ("RuntimeError", "numpy() is only available when eager execution is enabled.", "numpy-in-graph"),
 ]
 
 TOGETHER = [
@@ -163,6 +192,11 @@ TOGETHER = [
         KERNEL.format("CUDA_ERROR_INVALID_HANDLE"),
         [MODULE.format("CUDA_ERROR_UNSUPPORTED_PTX_VERSION")],
         "driver-too-old",
+    ),
+    (
+        "No DNN in stream executor.",
+        ["E cuda_dnn.cc:461] something that nobody has seen yet"],
+        "memory-preallocated",
     ),
     (
         "Cannot assign a device for operation x: {{node x}}was explicitly assigned to /device:GPU:0 but available "
@@ -243,3 +277,32 @@ def test_a_stub_of_the_driver_is_told_from_no_driver() -> None:
     line = INIT + "CUDA_ERROR_STUB_LIBRARY: CUDA driver is a stub library"
     assert first("", "", line, **T4) == "driver-missing"
     assert first("", "", line, **T4, driver="555.42.06") == "driver-library-mismatch"
+
+
+CREATED = (
+    "I gpu_device.cc:2043] Created device /device:GPU:0 with 6842 MB memory:  -> device: 0, name: Tesla T4"
+)
+
+
+@pytest.mark.parametrize(
+    ("free", "confidence"),
+    [("11403264 bytes free, 8589934592", "likely"), ("1033895936 bytes free, 8589934592", "possible")],
+)
+def test_memory_is_blamed_for_a_handle_as_far_as_the_figures_go(free: str, confidence: str) -> None:
+    """Where enough was free for a library to start in, that TensorFlow took its share at the start proves nothing."""
+    gpus = [{"name": "Tesla T4", "compute_capability": "7.5", "memory_total_mib": 8192}]
+    facts = Facts.from_json({"gpus": gpus, "cudnn": "9.3.0", "built_for": {"cudnn": "9.3"}})
+    log = (CREATED, DNN, f"E cuda_dnn.cc:470] Memory usage: {free} bytes total.")
+    found = engine.diagnose(from_text("InvalidArgumentError", "No DNN in stream executor.", log), facts)
+    assert found is not None
+    assert (found.cause, found.confidence) == ("memory-preallocated", confidence)
+
+
+def test_versions_that_fit_are_said_beside_a_guess_at_the_version() -> None:
+    """Who reads that the version may be wrong also reads that the one found here fits."""
+    facts = Facts.from_json({**T4, "cudnn": "9.3.0", "built_for": {"cudnn": "9.3"}, "memory_growth": True})
+    log = (DNN, "E cuda_dnn.cc:470] Memory usage: 7516192768 bytes free, 8589934592 bytes total.")
+    found = engine.diagnose(from_text("InvalidArgumentError", "No DNN in stream executor.", log), facts)
+    assert found is not None
+    assert found.confidence == "possible"
+    assert "cuDNN 9.3.0 is found here and fits" in (found.note or "")

@@ -61,6 +61,18 @@ def _free_much(case: Case, _: str) -> Reading | None:
     )
 
 
+_ROOM = 768 * MIB
+"""What a CUDA library takes at most to start."""
+
+
+def _room(case: Case, _: str) -> Reading | None:
+    """Whether enough GPU memory for a CUDA library to start in was free when it failed, by a figure printed then."""
+    memory = figures(case)
+    if not memory.free_printed or memory.free_now is None or memory.free_now < _ROOM:
+        return NO
+    return Reading(f"{human(memory.free_now)} of GPU memory were free.", _free_quote(case, memory))
+
+
 def _free_quote(case: Case, memory: Memory) -> EvidenceLine:
     quote = printed.FREE_NOW.quote(case) or printed.FREE_ASYNC.quote(case) or printed.SMI.quote(case)
     return quote or EvidenceLine(f"{human(memory.free_now or 0)} free of {human(memory.total or 0)}", "facts")
@@ -220,6 +232,7 @@ def _shm(case: Case, _: str) -> Reading | None:
 READINGS: dict[str, Function] = {
     "gpu-memory-low": _free_low,
     "gpu-memory-free": _free_much,
+    "room-for-a-library": _room,
     "gpu-memory-taken-at-start": _started_short,
     "gpu-memory-preallocated": _started_full,
     "host-allocator": _host,

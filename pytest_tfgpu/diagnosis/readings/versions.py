@@ -86,7 +86,11 @@ def _cudnn_fits(case: Case, _: str) -> Reading | None:
     loaded, compiled = cudnn_pair(case)
     if not loaded or not compiled or _CUDNN_LINE.quote(case):
         return NO
-    return Reading() if loaded[0] == compiled[0] and loaded[:2] >= compiled[:2] else NO
+    if loaded[0] != compiled[0] or loaded[:2] < compiled[:2]:
+        return NO
+    return Reading(
+        f"cuDNN {_dotted(loaded)} is found here and fits: TensorFlow was compiled with {_dotted(compiled)}."
+    )
 
 
 def tensorflow(case: Case) -> Version:

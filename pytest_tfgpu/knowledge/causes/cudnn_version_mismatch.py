@@ -66,7 +66,10 @@ CAUSE = Cause(
         Signature("root", ("could not find {w} in cudnn DSO",), weight=0.93),
         Signature("follows", ("cuda_dnn.cc",), needs=("logged-by:cuda_dnn.cc", "gpu-wanted"), weight=0.3),
     ),
-    notes=("cudnn-unfit",),
+    notes=(
+        "cudnn-unfit",
+        "cudnn-fits",
+    ),
     help=(
         Help(
             "Install the cuDNN that this TensorFlow was built for: the same major version, and a minor version "

@@ -17,10 +17,6 @@ CAUSE = Cause(
                 "cannot be {modified|changed} after {|the }{initialization|program startup|being initialized}",
                 "must be {configured|set} at program startup",
                 "cannot be set after the context has been initialized",
-                "Memory growth cannot differ between GPU devices",
-                "Cannot set memory growth on device when virtual devices configured",
-                "is being mapped to multiple {|CUDA }devices",
-                "set per_process_gpu_memory_fraction when virtual_devices is set",
             ),
             weight=0.92,
         ),
@@ -30,7 +26,6 @@ CAUSE = Cause(
             "Set it before the first tensor is made: at the top of conftest.py, or by TF_FORCE_GPU_ALLOW_GROWTH=true."
         ),
         Help("Look for module-level code that makes tensors or lists devices during collection.", sure=False),
-        Help("Set the same growth for all GPUs.", needs=("text:cannot differ",)),
     ),
     examples=(
         Example(

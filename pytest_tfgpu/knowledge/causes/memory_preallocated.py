@@ -24,6 +24,7 @@ CAUSE = Cause(
             "root",
             (*texts.CUDNN_HANDLE, *texts.CUBLAS_HANDLE),
             needs=("gpu-memory-preallocated",),
+            unless=("room-for-a-library",),
             weight=0.85,
         ),
         Signature("root", (*texts.CUDNN_HANDLE, *texts.CUBLAS_HANDLE), needs=("gpu-memory-low",), weight=0.8),
@@ -50,7 +51,8 @@ CAUSE = Cause(
             texts.NO_ROOM_BESIDE,
             weight=0.45,
         ),
-        Signature("confirms", needs=("gpu-memory-preallocated",), weight=0.4),
+        Signature("confirms", needs=("gpu-memory-preallocated",), unless=("room-for-a-library",), weight=0.4),
+        Signature("excludes", needs=("room-for-a-library",), unless=("allocation-refused",), weight=0.3),
         Signature("confirms", needs=("gpu-memory-low", "no-other-processes"), weight=0.7),
         Signature("follows", texts.CUDNN_BACKWARD, weight=0.48),
         Signature("follows", texts.CUDNN_RNN, unless=("text:EXECUTION_FAILED",), weight=0.52),
@@ -82,7 +84,7 @@ CAUSE = Cause(
             weight=0.3,
         ),
     ),
-    notes=("gpu-memory-low", "gpu-memory-preallocated"),
+    notes=("gpu-memory-low", "gpu-memory-preallocated", "room-for-a-library", "cudnn-fits"),
     help=(
         Help(
             "Let TensorFlow take memory as it needs it: set TF_FORCE_GPU_ALLOW_GROWTH=true for the test run.",
