@@ -16,8 +16,21 @@ if TYPE_CHECKING:
     from pytest_tfgpu.session import Session
 
 
+_KNOWN = pytest.StashKey[tuple[int, dict[str, "Check"]]]()
+"""The checks that the hook gave, and how many gave them: conftest files in sub-folders come later."""
+
+
 def known_checks(config: pytest.Config, session: Session) -> dict[str, Check]:
     """Return every check that the hook knows, by name. Of two with one name the first stands, and that is said."""
+    givers = len(config.hook.pytest_tfgpu_checks.get_hookimpls())
+    asked, known = config.stash.get(_KNOWN, (0, {}))
+    if asked != givers:
+        known = _gathered(config, session)
+        config.stash[_KNOWN] = givers, known
+    return known
+
+
+def _gathered(config: pytest.Config, session: Session) -> dict[str, Check]:
     from pytest_tfgpu.model import Check
 
     checks: dict[str, Check] = {}
@@ -57,7 +70,6 @@ class LocalMachine:
         self._config = config
         self._session = session
         self._wanted: dict[str, None] = {}
-        self._checks: dict[str, Check] | None = None
 
     @property
     def device(self) -> Literal["gpu", "cpu"]:
@@ -175,6 +187,4 @@ class LocalMachine:
         return self.run_checks((*self.checks, *self._wanted))
 
     def _known(self) -> dict[str, Check]:
-        if self._checks is None:
-            self._checks = known_checks(self._config, self._session)
-        return self._checks
+        return known_checks(self._config, self._session)

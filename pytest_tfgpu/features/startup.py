@@ -38,6 +38,7 @@ class Startup:
         self._checks: tuple[Check, ...] = ()
         self._memo: Memo | None = None
         self._run: Run | None = None
+        self._answer: Answer | None = None
         self._verdict: Preflight | None = None
         self._started = False
 
@@ -123,9 +124,10 @@ class Startup:
             return None
         progress = Progress(self._config)
         try:
-            return self._run.result(progress.show)
+            self._answer = self._run.result(progress.show)
         finally:
             progress.clear()
+        return self._answer
 
     def _again(self) -> Answer | None:
         self._begin()
@@ -137,12 +139,12 @@ class Startup:
             return
         from pytest_tfgpu.features.verdict import conclude
 
-        answer = self._wait()
         again = self._again if self._overlaps else None
-        self._verdict = conclude(self._session, answer, require=self._session.settings.require, again=again)
+        require = self._session.settings.require
+        self._verdict = conclude(self._session, self._wait(), require=require, again=again)
         self._session.preflight = self._verdict
-        if self._memo is not None and answer is not None:
-            self._memo.keep(self._verdict, answer)
+        if self._memo is not None and self._answer is not None:
+            self._memo.keep(self._verdict, self._answer)
         if self._session.settings.on_broken == "skip":
             self._keep_off_broken_gpus(self._verdict)
 
