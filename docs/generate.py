@@ -23,6 +23,7 @@ import report_schema
 from pytest_tfgpu import fixtures, hookspecs, markers, model, preflight
 from pytest_tfgpu.cli import main as command
 from pytest_tfgpu.diagnosis import readings
+from pytest_tfgpu.environment import known_pairs
 from pytest_tfgpu.knowledge import patterns, schema
 from pytest_tfgpu.knowledge.catalog import builtin_causes
 from pytest_tfgpu.preflight import api
@@ -460,6 +461,46 @@ def causes_index() -> str:
     )
 
 
+def known_pairs_page() -> str:
+    """Return the page of the versions that are known not to go together."""
+    names = {
+        "cuda": "CUDA",
+        "cudnn": "cuDNN",
+        "capability": "a GPU of compute capability",
+        "driver": "driver",
+    }
+
+    def source(row: known_pairs.Needs | known_pairs.Refused) -> str:
+        return f"[read {row.source.read}]({row.source.url})"
+
+    needs = [
+        (
+            f"{names[row.of]} {known_pairs.text(row.since)}"
+            + (" and newer" if row.before >= (99,) else f" to before {known_pairs.text(row.before)}"),
+            f"{names[row.part]} {known_pairs.text(row.at_least)} or newer",
+            source(row),
+        )
+        for row in known_pairs.NEEDS
+    ]
+    refused = [
+        (
+            row.part,
+            f"older than {known_pairs.text(row.before)}; {', '.join(map(known_pairs.text, row.exactly))}",
+            source(row),
+        )
+        for row in known_pairs.REFUSED
+    ]
+    return page(
+        "Known pairs",
+        "Versions that are known not to go together, on Linux. `tfgpu doctor` and the preflight hold what they find "
+        "against them. Besides, each library is held against what the installed TensorFlow was built for.",
+        "## What needs what",
+        table(("this", "needs", "source"), needs),
+        "## What TensorFlow passes over",
+        table(("program", "versions", "source"), refused),
+    )
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings_page,
     "markers.md": markers_page,
@@ -468,6 +509,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "checks.md": checks_page,
     "writing-checks.md": check_api_page,
     "facts.md": facts_page,
+    "known-pairs.md": known_pairs_page,
     "report.md": report_page,
     "report.schema.json": lambda: report_schema.render(attribute_texts),
     "command.md": command_page,
