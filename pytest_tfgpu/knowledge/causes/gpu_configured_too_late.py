@@ -17,6 +17,7 @@ CAUSE = Cause(
                 "cannot be {modified|changed} after {|the }{initialization|program startup|being initialized}",
                 "must be {configured|set} at program startup",
                 "cannot be set after the context has been initialized",
+                "is being mapped to multiple {|CUDA }devices",
             ),
             weight=0.92,
         ),
@@ -47,7 +48,7 @@ CAUSE = Cause(
     meaning="TensorFlow fixes its devices when it first uses them. What was asked for came after that and had no "
     "effect.",
     appearance='RuntimeError "Physical devices cannot be modified after being initialized" (also Visible, Virtual; 2.0 '
-    "on).",
+    'on); where a second session asks for other GPUs, "TensorFlow device (GPU:0) is being mapped to multiple devices".',
     distinction="It is an error of order in the program, not of the GPU. A setting that was made in time and fails "
     "names a device: invalid-device.",
     confirmation="Run the test file alone: if it passes, an earlier test or import initialised the devices.",

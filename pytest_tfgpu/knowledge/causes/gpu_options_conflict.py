@@ -16,7 +16,6 @@ CAUSE = Cause(
                 "Cannot set memory growth on device when virtual devices configured",
                 "Cannot configure virtual devices when memory growth is set",
                 "set per_process_gpu_memory_fraction when virtual_devices is set",
-                "is being mapped to multiple {|CUDA }devices",
             ),
             weight=0.92,
         ),
@@ -31,7 +30,6 @@ CAUSE = Cause(
             "Choose one of the two: memory growth, or logical devices with a limit of their own.",
             needs=("text:irtual",),
         ),
-        Help("Give all sessions of a process the same GPU options.", needs=("text:being mapped",)),
     ),
     examples=(
         Example(
@@ -52,7 +50,7 @@ CAUSE = Cause(
     "when it first uses a GPU; so the error may come far from the line that set them.",
     appearance='ValueError "Memory growth cannot differ between GPU devices" (2.0 on) on machines with more than one '
     'GPU, where growth was set for the first alone; "Cannot set memory growth on device when virtual devices '
-    'configured"; in 1.x "TensorFlow device (GPU:0) is being mapped to multiple devices".',
+    'configured".',
     distinction="Options that come too late are gpu-configured-too-late. With one GPU, or with the others hidden, the "
     "same program passes.",
     confirmation="Run it with CUDA_VISIBLE_DEVICES=0: a difference between GPUs can't be any more.",
