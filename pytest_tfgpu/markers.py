@@ -103,13 +103,24 @@ def _library(facts: Facts, stem: str, version: str | None) -> str:
     return version or facts.unknown.get(stem) or f"no lib{stem}"
 
 
+def _is_there(facts: Facts, stem: str) -> bool:
+    return any(library.path and library.name.startswith(f"lib{stem}.") for library in facts.libraries)
+
+
 def requires_cudnn(version: str | None = None) -> Requirement:
-    """Skip the test unless the cuDNN that TensorFlow would load has this version (`">=9.1,<10"`)."""
+    """Skip the test unless the cuDNN that TensorFlow would load has this version (`">=9.1,<10"`).
+
+    Where its file doesn't tell the version, the checks are run once, and the cuDNN that they loaded is asked.
+    """
     wanted = None if version is None else specifier(version, ">=9.1")
 
     def ask(machine: Machine) -> str | None:
         machine.gpus()
         found = machine.facts.cudnn
+        if found is None and _is_there(machine.facts, "cudnn"):
+            if wanted is None:
+                return None
+            found = machine.checked().cudnn_loaded
         if found is not None and (wanted is None or meets(found, wanted)):
             return None
         return _library(machine.facts, "cudnn", found)

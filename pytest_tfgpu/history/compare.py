@@ -105,7 +105,7 @@ def _facts(facts: Facts) -> dict[str, str | None]:
         "GPUs": ", ".join(map(_named, facts.gpus)) or None,
         "visible GPUs": None if facts.visible_gpus is None else str(len(facts.visible_gpus)),
     }
-    for library in facts.libraries:
+    for library in (*facts.libraries, *facts.on_demand):
         origin = f" from {library.provider}" if library.provider else ""
         shown = (library.version or "version unknown") + origin
         found[library.name] = "not found" if library.path is None else shown

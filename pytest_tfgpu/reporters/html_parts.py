@@ -241,7 +241,7 @@ def _facts(facts: Facts) -> Iterator[tuple[str, str]]:
     for process in facts.gpu_processes:
         memory = f", {process.memory_mib} MiB" if process.memory_mib is not None else ""
         yield "process on a GPU", f"{process.pid} ({process.name or 'unnamed'}) on GPU {process.gpu}{memory}"
-    for library in facts.libraries:
+    for library in (*facts.libraries, *facts.on_demand):
         version = library.version or "version unknown"
         origin = f" from {library.provider}" if library.provider else ""
         yield library.name, f"{version}{origin}" if library.path else "not found"

@@ -159,3 +159,21 @@ def test_device(name, gpu_device, gpu_memory):
     outcomes = [[check["outcome"] for check in gpu["checks"]] for gpu in result.report["preflight"]["gpus"]]
     assert [set(gpu) == {"passed"} for gpu in outcomes] == [False, True, True], result.text
     assert result.outcomes == {"passed": 2}, result.text
+
+
+def test_cudnn_whose_file_has_no_version(simulated_gpu: Describe) -> None:
+    """Where cuDNN's file doesn't tell its version, the cuDNN that the checks load is asked."""
+    machine = simulated_gpu()
+    (name,) = (name for name in machine.libraries if name.startswith("libcudnn"))
+    machine = machine.without(name)
+    (machine.folder / "plain").mkdir()
+    (machine.folder / "plain" / name).write_bytes((machine.workshop / "driver.so").read_bytes())
+    path = f"{machine.folder / 'lib'}:{machine.folder / 'plain'}"
+    files = {
+        "test_it.py": "import pytest\n\n@pytest.mark.requires_cudnn('>=8')\ndef test_met():\n    pass\n\n"
+        "@pytest.mark.requires_cudnn('>=99')\ndef test_unmet():\n    pass\n\n"
+        "@pytest.mark.requires_cudnn\ndef test_any():\n    pass\n"
+    }
+    result = machine.with_environment(LD_LIBRARY_PATH=path).run_pytest("--tfgpu-checks=device", files=files)
+    assert result.outcomes == {"passed": 2, "skipped": 1}, result.text
+    assert result.report["skips"][0]["found"].startswith(machine.cudnn_version), result.report["skips"]

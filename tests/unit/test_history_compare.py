@@ -90,6 +90,13 @@ def test_the_machine() -> None:
     )
 
 
+def test_what_is_taken_on_demand() -> None:
+    """A tool that only some operations need is compared, too."""
+    ptxas = Library("ptxas", path="/usr/local/cuda/bin/ptxas", version="12.5.82")
+    (change,) = compare(report(), report(facts=replace(FACTS, on_demand=(ptxas,)))).machine
+    assert change == Change("ptxas", None, "12.5.82")
+
+
 def test_a_library_from_elsewhere() -> None:
     """A library of the same version that comes from another place is a change."""
     library = replace(FACTS.libraries[0], provider="LD_LIBRARY_PATH")
