@@ -48,7 +48,7 @@ def requires_gpu(
         if fitting >= count:
             return None
         seen = describe(gpus, memory=total is not None, free=free is not None)
-        return f"{seen}{machine.withheld(count)}"
+        return f"{seen}{machine.withheld(count, fits)}"
 
     return Requirement(required, ask, fits=fits)
 

@@ -26,8 +26,8 @@ class Machine(Protocol):
     def gpus(self) -> tuple[Gpu, ...]:
         """Return the GPUs that TensorFlow could use here; raises NoGpu with the reason where there is none."""
 
-    def withheld(self, count: int) -> str:
-        """Return what to say where `count` GPUs are too many for this process, but not for this machine; or ""."""
+    def withheld(self, count: int, fits: Callable[[Gpu], bool]) -> str:
+        """Return what to say where other workers of this session have GPUs that would do; or ""."""
 
     def checked(self) -> Preflight:
         """Return the verdict of the checks; runs them where nobody has."""

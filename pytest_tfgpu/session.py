@@ -37,8 +37,8 @@ class Session:
         """A folder that the processes of this session share on this host; None until one is needed."""
         self.is_remote = False
         """Whether this is an xdist worker on another host than the process that the user started."""
-        self.shared_out = 0
-        """How many GPUs the workers on this host have together; 0: they weren't shared out."""
+        self.shared_out: tuple[str, ...] = ()
+        """The GPUs (`environment.shares.key`) that the workers on this host have together; (): not shared out."""
         self.gpus_of_workers: dict[str, int] = {}
         """Name of a worker -> index of its GPU, where it was given one."""
         self.collect_facts: Callable[[], Facts] | None = None

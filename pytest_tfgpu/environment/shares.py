@@ -15,6 +15,17 @@ WORKER_HOST_MIB = 2048
 """Free memory of the host that a worker is planned with: TensorFlow with CUDA's libraries takes most of it."""
 
 
+def key(gpu: Gpu) -> str:
+    """Return what tells a GPU apart on this machine: its uuid, where it has one."""
+    return gpu.uuid or f"index-{gpu.index}"
+
+
+def name(gpu: Gpu) -> str:
+    """Return a GPU as a reader knows it: `GPU 0`, or a MIG instance by its uuid."""
+    uuid = gpu.uuid or ""
+    return uuid if uuid.startswith("MIG-") else f"GPU {gpu.index}"
+
+
 class Place(NamedTuple):
     """A GPU that can be given to a worker, and the word for it in CUDA_VISIBLE_DEVICES."""
 
@@ -23,14 +34,13 @@ class Place(NamedTuple):
 
     @property
     def key(self) -> str:
-        """What tells the GPU apart on this machine: its uuid, where it has one."""
-        return self.gpu.uuid or f"index-{self.gpu.index}"
+        """What tells the GPU apart on this machine."""
+        return key(self.gpu)
 
     @property
     def name(self) -> str:
-        """The GPU as a reader knows it: `GPU 0`, or a MIG instance by its uuid."""
-        uuid = self.gpu.uuid or ""
-        return uuid if uuid.startswith("MIG-") else f"GPU {self.gpu.index}"
+        """The GPU as a reader knows it."""
+        return name(self.gpu)
 
 
 class Share(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
@@ -161,12 +161,21 @@ class LocalMachine:
             return preflight
         return replace(preflight, gpus=tuple(gpu for gpu in preflight.gpus if gpu.index in own))
 
-    def withheld(self, count: int) -> str:
-        """Return what to say where `count` GPUs are too many for this worker, but not for this machine; or ""."""
+    def withheld(self, count: int, fits: Callable[[Gpu], bool]) -> str:
+        """Return what to say where other workers of this session have GPUs that would do; or ""."""
         together = self._session.shared_out
-        if not len(self.facts.visible) < count <= together:
+        if not together:
             return ""
-        return f"; the workers have {together} together: --tfgpu-gpus-per-worker={count}"
+        from pytest_tfgpu.environment.shares import key, name
+
+        own = self.facts.visible
+        others = [gpu for gpu in self.facts.gpus if key(gpu) in together and gpu not in own and fits(gpu)]
+        if sum(map(fits, own)) + len(others) < count:
+            return ""
+        if len(own) < count:
+            return f"; the workers have {len(together)} together: --tfgpu-gpus-per-worker={count}"
+        all_of_them = f"--tfgpu-gpus-per-worker={len(together)}"
+        return f"; {name(others[0])} would do and is another worker's: {all_of_them}"
 
     def _of_usable_gpus(self, preflight: Preflight) -> Preflight:
         """Leave the broken GPUs out where tests are kept off them, unless all are broken."""

@@ -81,7 +81,7 @@ def _join(config: pytest.Config, session: Session, handed: Mapping[str, Any]) ->
     from pytest_tfgpu.features import sharing
 
     session.worker = str(config.workerinput["workerid"])  # type: ignore[attr-defined]
-    session.shared_out = handed["shared_out"]
+    session.shared_out = tuple(handed["shared_out"])
     if handed["shares"]:
         collect = partial(collect_facts, config, session)
         session.collect_facts = partial(_facts_of_share, collect, handed["shares"])
@@ -129,13 +129,13 @@ def hand_down(node: Any) -> dict[str, Any]:
     told = {"settings": session.settings.to_json(), "screen": list(_compat.screen(config))}
     if not workers.is_local(spec):
         run = node.workerinput["testrunuid"]
-        return {**told, "shared": None, "host": workers.host_of(spec, run), "shared_out": 0, "shares": {}}
+        return {**told, "shared": None, "host": workers.host_of(spec, run), "shared_out": [], "shares": {}}
     if session.shared is None:
         session.shared = sharing.make_folder()
         config.add_cleanup(partial(sharing.remove_folder, session.shared))
     giver = config.pluginmanager.get_plugin("tfgpu-workers")
     shares = {} if giver is None else giver.give(node.gateway.id, spec)
-    return {**told, "shared": str(session.shared), "shared_out": session.shared_out, "shares": shares}
+    return {**told, "shared": str(session.shared), "shared_out": list(session.shared_out), "shares": shares}
 
 
 def collect_facts(config: pytest.Config, session: Session) -> Facts:

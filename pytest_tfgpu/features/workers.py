@@ -82,7 +82,7 @@ class Workers:
         from pytest_tfgpu.environment.shares import assign, places
 
         here = self._usable(places(self._session.facts))
-        self._session.shared_out = len(here)
+        self._session.shared_out = tuple(place.key for place in here)
         return assign(here, workers, self._session.settings.gpus_per_worker)
 
     def _usable(self, places: tuple[Place, ...]) -> tuple[Place, ...]:
@@ -174,11 +174,7 @@ def with_shares(facts: Facts, memory_mib: dict[str, int]) -> Facts:
     """Return the facts with what a worker may take of the GPUs that it shares, by their keys."""
     from dataclasses import replace
 
-    from pytest_tfgpu.environment.shares import Place
+    from pytest_tfgpu.environment.shares import key
 
-    keys = [Place("", gpu).key for gpu in facts.gpus]
-    gpus = (
-        replace(gpu, memory_share_mib=memory_mib[key]) if key in memory_mib else gpu
-        for key, gpu in zip(keys, facts.gpus, strict=True)
-    )
+    gpus = (replace(gpu, memory_share_mib=memory_mib.get(key(gpu))) for gpu in facts.gpus)
     return replace(facts, gpus=tuple(gpus))

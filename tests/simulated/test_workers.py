@@ -177,6 +177,18 @@ def test_memory():
     assert "2730 MiB free for this worker" in skip["found"]
 
 
+def test_a_gpu_of_another_worker_would_do(simulated_gpu: Describe) -> None:
+    """On unlike GPUs the reason of a skip names the GPU of another worker that meets the requirement."""
+    text = (
+        "import pytest\n\n@pytest.mark.requires_gpu(compute_capability='>=8.0')\ndef test_it():\n    pass\n"
+    )
+    machine = Machine(simulated_gpu().workshop, name="unlike", gpus=MIXED).with_environment(**LIGHT)
+    result = machine.run_pytest(*each(2), "--tfgpu-gpus-per-worker=1", files={"test_it.py": text})
+    assert result.outcomes == {"passed": 1, "skipped": 1}, result.text
+    (skip,) = result.report["skips"]
+    assert skip["found"].endswith("; GPU 1 would do and is another worker's: --tfgpu-gpus-per-worker=2")
+
+
 def test_auto_starts_what_there_is_room_for(simulated_gpu: Describe) -> None:
     """`-n auto` starts one worker on a GPU that has memory for one, and as many as the outer variable says."""
     machine = simulated_gpu(memory="8 GiB").holding("3 GiB")
