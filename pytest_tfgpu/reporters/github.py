@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from pathlib import Path
 
+from pytest_tfgpu.frameworks import without_frame
 from pytest_tfgpu.model import Diagnosis, EvidenceLine, Finding, Help, Preflight, Report
 from pytest_tfgpu.reporters import checks
 from pytest_tfgpu.reporters.files import append
@@ -151,7 +152,7 @@ def _explained(entry: Diagnosis | Finding) -> list[str]:
 
 def _quote(quote: EvidenceLine) -> str:
     where = _html(quote.origin) + (f", line {quote.line}" if quote.line is not None else "")
-    return f"<p>{where}:</p><pre>{_html(quote.text)}</pre>"
+    return f"<p>{where}:</p><pre>{_html(without_frame(quote.text))}</pre>"
 
 
 def _advice(help: Help) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from pytest_tfgpu.frameworks import without_frame
 from pytest_tfgpu.model import Diagnosis, EvidenceLine, Finding, Preflight, Report
 from pytest_tfgpu.reporters import checks
 from pytest_tfgpu.reporters.groups import Group, cause_groups, skip_groups, title, unexplained
@@ -94,7 +95,7 @@ def _explained(entry: Diagnosis | Finding) -> Iterator[str]:
 
 def _quote(quote: EvidenceLine) -> str:
     where = text(quote.origin or "evidence") + (f", line {quote.line}" if quote.line is not None else "")
-    quoted = clean(quote.text)
+    quoted = clean(without_frame(quote.text))
     fence = "`" * max(3, _longest_run(quoted) + 1)
     return f"{where}:\n\n{fence}\n{quoted}\n{fence}"
 

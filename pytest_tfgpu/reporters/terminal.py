@@ -9,6 +9,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 
+from pytest_tfgpu.frameworks import without_frame
 from pytest_tfgpu.model import Diagnosis, EvidenceLine, Facts, Finding, Help, Preflight, Report
 from pytest_tfgpu.reporters import checks
 from pytest_tfgpu.reporters.groups import Group, cause_groups, skip_groups, title
@@ -151,7 +152,7 @@ def _explanation(
 
 
 def _quote(quote: EvidenceLine) -> str:
-    return f"{clean(quote.origin) or 'evidence'}: {clean(quote.text)}"
+    return f"{clean(quote.origin) or 'evidence'}: {clean(without_frame(quote.text))}"
 
 
 def _advice(help: Help) -> str:

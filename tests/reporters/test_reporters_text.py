@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sample_reports import MISMATCH, diagnosed, report
 
-from pytest_tfgpu.model import Facts, Gpu
+from pytest_tfgpu.model import CheckResult, EvidenceLine, Facts, Gpu, GpuChecks, Preflight
+from pytest_tfgpu.reporters import github, json, markdown
+from pytest_tfgpu.reporters.terminal import preflight_lines
 from pytest_tfgpu.reporters.text import clean, count, duration, encodable, guard
 
 
@@ -114,3 +118,21 @@ def test_duration(seconds: float | None, text: str) -> None:
 def test_count() -> None:
     """Nouns follow their number."""
     assert [count(number, "test") for number in (0, 1, 2)] == ["0 tests", "1 test", "2 tests"]
+
+
+def test_quotes_come_without_the_frame_of_eager_execution() -> None:
+    """What eager execution puts round the text of an exception is in no form of the report but JSON."""
+    framed = "{{function_node __wrapped__Cast_device_/CPU:0}} Cast string to float is not supported [Op:Cast] name: "
+    quote = (EvidenceLine(framed, "exception"),)
+    check = CheckResult("cast", "failed", diagnosis=replace(MISMATCH, evidence=quote))
+    preflight = Preflight("unusable", "It fails.", gpus=(GpuChecks(0, None, "Tesla T4", (check,)),))
+    subject = report(preflight=preflight, diagnoses=(diagnosed("t.py::a", evidence=quote),))
+    said = [
+        "".join(markdown.render(subject)),
+        github.render(subject),
+        "\n".join(preflight_lines(preflight, width=200)),
+    ]
+    for text in said:
+        assert "Cast string to float is not supported [Op:Cast]" in text
+        assert "function_node" not in text
+    assert "function_node" in "".join(json.render(subject))
