@@ -55,6 +55,7 @@ def judge(
     nothing on the CPU. `held` says, by the index of a GPU, which process of this session holds memory of it: what
     fails there for want of memory shows nothing.
     """
+    from pytest_tfgpu.environment.faults.loaded import as_loaded
     from pytest_tfgpu.environment.presence import presence
 
     found = _from_facts(facts, answer, device)
@@ -63,7 +64,7 @@ def judge(
         status: Literal["absent", "unusable"] = "absent" if here.status == "absent" else "unusable"
         reason = (here.status != "present" and here.reason) or "The checks were not run."
         return Preflight(status, reason, here.cause, device, findings=found)
-    explainer = Explainer(facts, device)
+    explainer = Explainer(as_loaded(facts, answer.libraries_loaded, answer.cudnn_loaded), device)
     logs = (*answer.logs, *((),) * len(answer.gpus))
     explained = map(explainer.explain, answer.gpus, logs)
     gpus = tuple(gpu if gpu.index is None else excused(gpu, held.get(gpu.index)) for gpu in explained)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pytest_tfgpu.environment import loaded
-from pytest_tfgpu.environment.faults.loaded import differences
+from pytest_tfgpu.environment.faults.loaded import as_loaded, differences
 from pytest_tfgpu.model import EvidenceLine, Facts, Library, LoadedLibrary
 from tests.trees import compile_library
 
@@ -129,3 +129,13 @@ def test_parts_of_cudnn() -> None:
     (finding,) = differences(Facts(), parts)
     assert finding.cause == "cudnn-version-mismatch"
     assert list(differences(Facts(), [parts[0], replace(parts[1], version="9.3.0")])) == []
+
+
+def test_facts_as_loaded() -> None:
+    """What was loaded is better evidence than what was found; where two runtimes are loaded, neither is."""
+    facts = Facts(cuda="12.5", cudnn="9.3.0")
+    runtime = entry("libcudart", "/a/libcudart.so.12", "12.1")
+    assert as_loaded(facts, [runtime], "8.9.7") == Facts(cuda="12.1", cudnn="8.9.7")
+    assert as_loaded(facts, []) == facts
+    other = entry("libcudart", "/b/libcudart.so.11.0", "11.8")
+    assert as_loaded(facts, [runtime, other]).cuda == "12.5"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from pytest_tfgpu.environment.wording import find_library, numbers
 from pytest_tfgpu.model import EvidenceLine, Facts, Finding, LoadedLibrary
@@ -21,6 +22,13 @@ def differences(facts: Facts, loaded: Sequence[LoadedLibrary]) -> Iterator[Findi
         else:
             yield from _other(facts, entries[0])
     yield from _parts(loaded)
+
+
+def as_loaded(facts: Facts, loaded: Sequence[LoadedLibrary], cudnn: str | None = None) -> Facts:
+    """Return the facts as evidence about a process that loaded these: with their versions of CUDA and cuDNN."""
+    runtime = {entry.version for entry in loaded if entry.name == "libcudart" and entry.version}
+    cuda = runtime.pop() if len(runtime) == 1 else facts.cuda
+    return replace(facts, cuda=cuda, cudnn=cudnn or facts.cudnn)
 
 
 def _twice(name: str, entries: Sequence[LoadedLibrary]) -> Finding:
