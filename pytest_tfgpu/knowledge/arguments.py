@@ -63,6 +63,9 @@ SHAPES_UNFIT = (
     "shapes must be equal",
     "should evenly divide the split dimension",
     "transpose expects a vector of size",
+    "arrays that you are passing to your model is not the size the model expected",
+    "of the inputs {} should be defined. Found",
+    "enters the loop with shape",
     "input channels must be {evenly divisible|divisible} by {the|} {number of|} groups",
 )
 
@@ -84,6 +87,17 @@ SHAPES = (
     "incompatible {shape|shapes|rank|ranks|dimensions|sizes}",
     "with incompatible {shape|shapes|rank|ranks|dimensions}",
     "inhomogeneous shape after {#} dimensions",
+    "expects {2D|3D|4D|5D} {input|inputs}",
+    "Expected shape {}{received|got|found}",
+    "with shape {} Expected shape",
+    "-dimensional array given. Array must be",
+    "must be a {one|two|three|four}-dimensional",
+    "different batch sizes",
+    "because the dimension is not 1",
+    "out of bounds for input {shape|of rank}",
+    "Invalid {channel size|input shape|shape}",
+    "{known|unknown} rank",
+    "to be rank {#}",
     "is not defined on an unknown TensorShape",
     "invalid {shape|rank|dimension|dimensions} for",
     "{must|should} be {a |}{scalar|vector|matrix}",
@@ -112,6 +126,10 @@ TYPES_UNFIT = (
     "dtypes {do not|don't|must} match",
     "{same|matching|compatible} {dtype|dtypes}, {but |}{got|received}",
     "incompatible {dtype|dtypes|types|data types}",
+    "must {have dtype|be of dtype|be of type} {int32|int64|float16|float32|float64|bool|string}",
+    "must have the same type. Got",
+    "not in supported dtypes",
+    "dtype {} do not match",
 )
 
 INDICES = (
@@ -143,6 +161,9 @@ SYMBOLIC = (
     "Cannot iterate over a {scalar tensor|tensor with unknown first dimension}",
     "Iterating over {a |}{symbolic|`tf.Tensor`|tf.Tensor|Tensor} is not allowed",
     "'{Tensor|SymbolicTensor|KerasTensor}' object cannot be interpreted as an integer",
+    "does not support symbolic tensors",
+    "is only supported in eager mode",
+    "is not allowed. You can attempt the following resolutions",
     "argument must be {} not '{Tensor|SymbolicTensor|KerasTensor}'",
 )
 """Python and NumPy that ask a symbolic tensor for its value."""

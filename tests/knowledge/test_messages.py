@@ -170,6 +170,14 @@ ELSEWHERE = [
     ("InvalidArgumentError", "axis must be a scalar, not shape [2] [Op:X]", "shape-mismatch"),
     ("InvalidArgumentError", "Expects arg[0] to be float but half is provided", "dtype-mismatch"),
     ("RuntimeError", "numpy() is only available when eager execution is enabled.", "numpy-in-graph"),
+    ("TypeError", "Bartlett operation does not support symbolic tensors. Received input x", "numpy-in-graph"),
+    (
+        "ValueError",
+        "use_cudnn=True was specified, but cuDNN is not supported for this layer",
+        "op-unsupported-on-device",
+    ),
+    ("ValueError", "R2Score expects 2D inputs with shape (batch_size, output_dim).", "shape-mismatch"),
+    ("", "| 46%   ERR!   P8   ERR! / 250W |", "gpu-hardware-error"),
 ]
 
 TOGETHER = [

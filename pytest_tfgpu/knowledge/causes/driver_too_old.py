@@ -39,7 +39,7 @@ CAUSE = Cause(
             weight=0.8,
         ),
         Signature("confirms", needs=("driver-too-old-for-cuda",), weight=0.75),
-        Signature("follows", ("Failed to create session",), weight=0.25),
+        Signature("follows", ("Failed to create session",), unless=("text:gRPC",), weight=0.25),
         Signature("excludes", needs=("driver-fits-cuda",), weight=0.3),
         Signature("excludes", needs=("fault-printed",), weight=0.5),
         *statuses.signs("driver-too-old"),

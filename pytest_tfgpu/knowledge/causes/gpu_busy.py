@@ -38,7 +38,7 @@ CAUSE = Cause(
         Signature("follows", ("executor is in invalid state",), weight=0.4),
         Signature("follows", ("failed call to {cuDevicePrimaryCtxRetain|cuCtxCreate}",), weight=0.3),
         Signature("confirms", needs=("exclusive-mode",), weight=0.75),
-        Signature("follows", ("Failed to create session",), weight=0.3),
+        Signature("follows", ("Failed to create session",), unless=("text:gRPC",), weight=0.3),
         Signature(
             "follows",
             texts.GPU_START,

@@ -17,6 +17,7 @@ CAUSE = Cause(
                 "cannot be {modified|changed} after {|the }{initialization|program startup|being initialized}",
                 "must be {configured|set} at program startup",
                 "cannot be set after the context has been initialized",
+                "Trying to change the options of an active eager execution",
                 "is being mapped to multiple {|CUDA }devices",
             ),
             weight=0.92,

@@ -33,7 +33,7 @@ CAUSE = Cause(
         Signature("root", ("Unable to determine the device handle for",), weight=0.8),
         Signature("follows", ("Xid",), where="log", weight=0.4),
         Signature("follows", ("CUDA_ERROR_UNKNOWN: unknown error",), unless=("text:cuInit",), weight=0.25),
-        Signature("follows", ("cudaErrorHardwareStackError", "ERR!"), weight=0.4),
+        Signature("follows", ("cudaErrorHardwareStackError", "ERR! {}ERR!"), weight=0.4),
         *statuses.signs("gpu-hardware-error"),
         Signature(
             "root",

@@ -16,6 +16,8 @@ CAUSE = Cause(
                 "Cannot set memory growth on device when virtual devices configured",
                 "Cannot configure virtual devices when memory growth is set",
                 "set per_process_gpu_memory_fraction when virtual_devices is set",
+                "Setting memory limit is required for GPU virtual devices",
+                "must be specified for all virtual devices",
             ),
             weight=0.92,
         ),

@@ -59,7 +59,7 @@ CAUSE = Cause(
         Signature("confirms", needs=("other-processes",), weight=0.7),
         Signature("confirms", needs=("gpu-memory-taken-at-start",), weight=0.5),
         Signature("follows", texts.NOT_INITIALIZED, weight=0.38),
-        Signature("follows", ("Failed to create session",), weight=0.5),
+        Signature("follows", ("Failed to create session",), unless=("text:gRPC",), weight=0.5),
         Signature(
             "follows",
             texts.GPU_START,
