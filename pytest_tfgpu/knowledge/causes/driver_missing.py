@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import statuses, texts
+from pytest_tfgpu.knowledge import machine, statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -74,7 +74,7 @@ CAUSE = Cause(
         *statuses.signs("driver-missing"),
         Signature(
             "root",
-            texts.DRIVER_ABSENT,
+            machine.DRIVER_ABSENT,
             needs=("gpu-wanted",),
             weight=0.75,
         ),

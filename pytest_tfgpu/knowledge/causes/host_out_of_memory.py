@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import statuses, texts
+from pytest_tfgpu.knowledge import machine, statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -70,8 +70,8 @@ CAUSE = Cause(
         Signature("confirms", needs=("host-allocator",), weight=0.75),
         Signature("excludes", needs=("fault-earlier",), weight=0.8),
         *statuses.signs("host-out-of-memory"),
-        Signature("root", texts.HOST_ENDED, weight=0.85),
-        Signature("follows", texts.HOST_PERHAPS, weight=0.5),
+        Signature("root", machine.HOST_ENDED, weight=0.85),
+        Signature("follows", machine.HOST_PERHAPS, weight=0.5),
     ),
     notes=("host-allocator", "tensor-size"),
     help=(
