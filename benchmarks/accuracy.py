@@ -127,9 +127,10 @@ Measured {date}: pytest-tfgpu {version}, Python {python}, on real failures from 
 The diagnosis saw exception, log lines and facts, as far as they were posted, and nothing else.
 
 Of {count} failures it was recorded what the diagnosis said before anybody had looked at them. They came in {rounds}
-rounds; after each the catalogue learned from it, and met the next, which nobody had seen. These figures, **blind**, are
-those to expect of failures to come, the last above all. Afterwards the catalogue learned from all of them: the other
-figures show that nothing was forgotten, and no more.
+rounds; after each the catalogue learned from it, and met the next, which nobody had seen. Before the third it was also
+gone through for what TensorFlow, Keras, CUDA, the loader and package managers can print at all. These figures,
+**blind**, are those to expect of failures to come, the last above all. Afterwards the catalogue learned from all of
+them: the other figures show that nothing was forgotten, and no more.
 
 | failures | of a GPU | first cause right | of first three | unnamed | look-alikes left alone | wrong, "confirmed" |
 | --- | --- | --- | --- | --- | --- | --- |
