@@ -225,6 +225,18 @@ class Skip(Record):
 
 
 @record
+class MemoryUse(Record):
+    """What a test took of a GPU's memory, as TensorFlow's allocator says, in MiB."""
+
+    nodeid: str
+    peak_mib: float
+    """The most that was in use at any time of the test, with what had been there before."""
+    left_mib: float
+    """How much more was in use after the test than before it."""
+    gpu: int | None = None
+
+
+@record
 class Report(Record):
     """What a session has to say: the JSON report of schema 1, and what every other report is made from."""
 
@@ -241,6 +253,8 @@ class Report(Record):
     diagnoses: tuple[TestDiagnosis, ...] = _always()
     causes: tuple[CauseCount, ...] = _always()
     skips: tuple[Skip, ...] = _always()
+    memory: tuple[MemoryUse, ...] = ()
+    """Where `--tfgpu-memory` was asked for: the tests that used a GPU."""
     problems: tuple[str, ...] = ()
     """Defects of the plugin itself during the session, one line each."""
     schema: int = field(default=1, metadata={"always": True})

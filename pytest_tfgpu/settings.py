@@ -39,6 +39,7 @@ class Settings(NamedTuple):
     gpus_per_worker: int = 1
     workers_per_gpu: int | None = None
     lock: bool = False
+    memory: int = 0
     rerun: tuple[str, ...] = ()
     report: tuple[str, ...] = ()
 
@@ -255,6 +256,15 @@ SETTINGS: tuple[Setting, ...] = (
         "keep other pytest runs on this machine that have this setting off the GPUs of this one; a run that finds "
         "none left waits",
         ini="flag",
+    ),
+    Setting(
+        "memory",
+        _count,
+        "a number of tests from 0 on",
+        "read after each test how much GPU memory TensorFlow held at most, and name that many tests at the end "
+        "(default: 0, which reads nothing)",
+        ini="integer",
+        metavar="N",
     ),
     Setting(
         "rerun",

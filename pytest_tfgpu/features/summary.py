@@ -20,6 +20,7 @@ from pytest_tfgpu.session import ENDED, Session
 if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
+    from pytest_tfgpu.features.memory import Memory
     from pytest_tfgpu.model import CauseCount, Report, TestDiagnosis, TestResult
     from pytest_tfgpu.reporters import Reporter, Target
 
@@ -106,22 +107,29 @@ class Summary:
 
     def _show(self, terminal: TerminalReporter) -> None:
         said = self._report or self._collected()
-        if not (said.diagnoses or said.skips or self._lines):
+        memory = self._memory()
+        if not (said.diagnoses or said.skips or memory or self._lines):
             return
         parts = [self._lines]
-        if said.diagnoses or said.skips:
-            from pytest_tfgpu.reporters.terminal import causes_lines, skips_lines
+        if said.diagnoses or said.skips or memory:
+            from pytest_tfgpu.reporters.terminal import causes_lines, memory_lines, skips_lines
             from pytest_tfgpu.reporters.text import encodable
 
             width, encoding = _compat.screen(self._config)
             report = encodable(self._report or self._build(None), encoding)
             every = self._config.get_verbosity() > 0
             causes = causes_lines(report, width, markup=self._paint, every=every)
-            parts = [causes, skips_lines(report, width), *parts]
+            most = self._session.settings.memory
+            parts = [causes, skips_lines(report, width), memory_lines(report, most), *parts]
         terminal.write_sep("=", "tfgpu summary")
         for number, part in enumerate(part for part in parts if part):
             for line in ([""] if number else []) + part:
                 terminal.write_line(line)
+
+    def _memory(self) -> list[dict[str, Any]]:
+        """Return what is known of the GPU memory of the tests."""
+        memory: Memory | None = self._config.pluginmanager.get_plugin("tfgpu-memory")
+        return [] if memory is None else memory.rows
 
     def _is_silent(self) -> bool:
         return bool(self._config.getoption("no_summary", False))
@@ -147,7 +155,7 @@ class Summary:
         from dataclasses import replace
 
         from pytest_tfgpu.features.delivery import unfinished
-        from pytest_tfgpu.model import Facts, Skip, TestDiagnosis
+        from pytest_tfgpu.model import Facts, MemoryUse, Skip, TestDiagnosis
         from pytest_tfgpu.redaction import Redactor
 
         collected = self._collected()
@@ -165,6 +173,7 @@ class Summary:
             diagnoses=diagnoses,
             causes=_by_cause(diagnoses),
             skips=tuple(map(Skip.from_json, collected.skips.values())),
+            memory=tuple(map(MemoryUse.of, self._memory())),
             problems=tuple(self._session.problems),
         )
         return Redactor({**self._environment, **os.environ}).report(report)

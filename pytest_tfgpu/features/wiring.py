@@ -37,6 +37,10 @@ def register(config: pytest.Config, session: Session, handed: Mapping[str, Any] 
             reruns.require_possible(config, session)
         failures.look_at_tests(config)  # registered before: the cause is there when reruns are judged
         manager.register(reruns.Reruns(config, session), "tfgpu-reruns")
+    if session.settings.memory:
+        from pytest_tfgpu.features.memory import Memory
+
+        manager.register(Memory(session), "tfgpu-memory")
     if handed is not None:
         _join(config, session, handed)
         return

@@ -4,26 +4,23 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_tfgpu.model import (
     Category,
-    CheckResult,
     EvidenceLine,
-    Facts,
-    Gpu,
-    GpuChecks,
-    Preflight,
     Report,
     TestDiagnosis,
     TestResult,
 )
 from pytest_tfgpu.reporters import checks
 from pytest_tfgpu.reporters.groups import Group, cause_groups, skip_groups, title
+from pytest_tfgpu.reporters.html_machine import devices, facts, memory, slowest_check
+from pytest_tfgpu.reporters.html_memory import memory_picture
 from pytest_tfgpu.reporters.html_timeline import timeline
-from pytest_tfgpu.reporters.text import count, duration
+from pytest_tfgpu.reporters.text import count, duration, mib
 
 NODEIDS = 50
 """Tests that are named for a cause or a requirement; all are among the tests by file."""
@@ -60,19 +57,6 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Device:
-    """A GPU: what is known of it, and its checks."""
-
-    name: str
-    facts: Gpu | None
-    hidden: bool
-    checks: tuple[tuple[CheckResult, str], ...]
-    """Each check, and its error against its tolerance."""
-    verdict: str
-    """How its checks ended, in words; empty where none ran."""
-
-
-@dataclass(frozen=True)
 class File:
     """The tests of one file, those that went worst first."""
 
@@ -98,17 +82,18 @@ def parts(report: Report) -> dict[str, Any]:
         "outcomes": _outcomes(report),
         "verdict": checks.verdict(report.preflight).partition(": "),
         "faults": checks.faults(report.preflight),
-        "devices": _devices(report.facts, report.preflight),
-        "slowest_check": _slowest_check(report.preflight),
+        "devices": devices(report.facts, report.preflight),
+        "slowest_check": slowest_check(report.preflight),
         "causes": causes,
         "causes_title": title(groups) if groups else "",
         "anchors": {cause.group.cause: cause.anchor for cause in causes},
         "unexplained": unexplained,
         "skips": skip_groups(report),
         "timeline": timeline(report) if ran else None,
+        "memory_picture": memory_picture(report),
         "slowest": sorted(report.tests, key=lambda test: -(test.seconds or 0))[:10],
         "files": _files(report),
-        "facts": list(_facts(report.facts)),
+        "facts": list(facts(report.facts)),
         "named": NODEIDS,
         "shares": _RANK,
         "categories": _CATEGORIES,
@@ -146,43 +131,6 @@ def _causes(groups: list[Group]) -> list[Cause]:
     return found
 
 
-def _devices(facts: Facts, preflight: Preflight) -> list[Device]:
-    """Return the GPUs of the machine with their checks, and devices that only the checks know (the CPU)."""
-    left = list(preflight.gpus)
-    found = []
-    for position, gpu in enumerate(facts.gpus):
-        index = position if gpu.index is None else gpu.index
-        checked = next((entry for entry in left if _same(entry, gpu, index)), None)
-        if checked is not None:
-            left.remove(checked)
-        hidden = facts.visible_gpus is not None and position not in facts.visible_gpus
-        found.append(_device(f"GPU {index}", gpu, hidden, checked))
-    for entry in left:
-        name = entry.name or "GPU" if entry.index is None else f"GPU {entry.index}"
-        gpu_facts = None if entry.index is None else Gpu(entry.index, entry.name, entry.uuid)
-        found.append(_device(name, gpu_facts, False, entry))
-    return found
-
-
-def _same(checked: GpuChecks, gpu: Gpu, index: int) -> bool:
-    if checked.uuid and gpu.uuid:
-        return checked.uuid == gpu.uuid
-    return checked.index == index
-
-
-def _device(name: str, facts: Gpu | None, hidden: bool, checked: GpuChecks | None) -> Device:
-    done = checked.checks if checked else ()
-    errors = [row[-1] for row in checks.rows(Preflight("ok", gpus=(checked,)))] if checked else []
-    wrong = [check for check in done if check.outcome != "passed"]
-    verdict = ", ".join(f"{check.name} {check.outcome.replace('-', ' ')}" for check in wrong)
-    verdict = verdict or (f"{count(len(done), 'check')} passed" if done else "")
-    return Device(name, facts, hidden, tuple(zip(done, errors, strict=True)), verdict)
-
-
-def _slowest_check(preflight: Preflight) -> float:
-    return max((check.seconds or 0 for gpu in preflight.gpus for check in gpu.checks), default=0) or 1
-
-
 def _files(report: Report) -> list[File]:
     """Return the tests by file, those that went worst first; beyond a number they are only counted."""
     by_name: dict[str, list[TestResult]] = {}
@@ -216,48 +164,6 @@ def moment(text: str) -> str:
     return f"{match[1]} {match[2]} UTC" if match else text
 
 
-def _facts(facts: Facts) -> Iterator[tuple[str, str]]:
-    """Yield the facts of the machine by name, but for its GPUs."""
-    built = facts.built_for
-    flavour = [facts.tensorflow_distribution] if facts.tensorflow_distribution else []
-    if built and (built.cuda or built.cudnn):
-        flavour.append(f"built for CUDA {built.cuda or '?'} and cuDNN {built.cudnn or '?'}")
-    elif facts.is_cuda_build is False:
-        flavour.append("built without CUDA")
-    named = {
-        "TensorFlow": facts.tensorflow and f"{facts.tensorflow} ({', '.join(flavour)})"
-        if flavour
-        else facts.tensorflow,
-        "kernels for": ", ".join(built.compute_capabilities) if built else None,
-        "driver": facts.driver,
-        "CUDA of the driver": facts.driver_cuda and f"up to {facts.driver_cuda}",
-        "CUDA": facts.cuda,
-        "cuDNN": facts.cudnn,
-        "Python": facts.python,
-        "platform": facts.platform,
-        "CI": facts.ci,
-    }
-    yield from ((name, value) for name, value in named.items() if value)
-    for process in facts.gpu_processes:
-        memory = f", {process.memory_mib} MiB" if process.memory_mib is not None else ""
-        yield "process on a GPU", f"{process.pid} ({process.name or 'unnamed'}) on GPU {process.gpu}{memory}"
-    for library in (*facts.libraries, *facts.on_demand):
-        version = library.version or "version unknown"
-        origin = f" from {library.provider}" if library.provider else ""
-        yield library.name, f"{version}{origin}" if library.path else "not found"
-    yield from facts.environment.items()
-    yield from ((f"{name} (unknown)", why) for name, why in facts.unknown.items())
-
-
-def memory(gpu: Gpu) -> str:
-    """Return the memory of a GPU: `8,000 of 8,192 MiB free`."""
-    if gpu.memory_total_mib is None:
-        return "unknown"
-    free = gpu.memory_free_mib
-    total = f"{gpu.memory_total_mib:,} MiB"
-    return total if free is None else f"{free:,} of {total} free"
-
-
 def percent(part: float, whole: float) -> float:
     """Return a share in percent, within 0 and 100."""
     return round(min(max(100 * part / whole, 0), 100), 2) if whole > 0 else 0
@@ -270,6 +176,7 @@ def origin(quote: EvidenceLine) -> str:
 
 
 FILTERS: dict[str, Callable[..., object]] = {
-    function.__name__: function for function in (count, duration, memory, moment, origin, percent, test_name)
+    function.__name__: function
+    for function in (count, duration, memory, mib, moment, origin, percent, test_name)
 }
 """What the template calls by name."""

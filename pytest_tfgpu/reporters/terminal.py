@@ -13,7 +13,7 @@ from pytest_tfgpu.frameworks import without_frame
 from pytest_tfgpu.model import Diagnosis, EvidenceLine, Facts, Finding, Help, Preflight, Report
 from pytest_tfgpu.reporters import checks
 from pytest_tfgpu.reporters.groups import Group, cause_groups, skip_groups, title
-from pytest_tfgpu.reporters.text import clean, count, guard
+from pytest_tfgpu.reporters.text import clean, count, guard, mib
 
 Markup = Callable[[str, str], str]
 
@@ -210,6 +210,29 @@ def skips_lines(report: Report, width: int) -> list[str]:
         number = str(len(group.nodeids)).rjust(digits)
         text = f"{clean(group.requirement)}: {clean(group.required)} required, found {clean(group.found)}"
         lines += _wrapped(f"[{number}] {text}", width, "", hanging=digits + 3)
+    return guard(lines)
+
+
+def memory_lines(report: Report, most: int) -> list[str]:
+    """Return the tests that took most GPU memory, under a title line; nothing where none is known."""
+    if not report.memory or most < 1:
+        return []
+    used = sorted(report.memory, key=lambda use: -use.peak_mib)
+    shown = [
+        (
+            mib(use.peak_mib),
+            f"{mib(use.left_mib)} left",
+            "" if use.gpu is None else f"GPU {use.gpu}",
+            use.nodeid,
+        )
+        for use in used[:most]
+    ]
+    widths = [max(map(len, column)) for column in zip(*shown, strict=True)]
+    tests = count(len({use.nodeid for use in used}), "test")
+    lines = [f"GPU memory of {tests}" + (f", the {most} largest peaks" if most < len(used) else "")]
+    for peak, left, gpu, nodeid in shown:
+        cells = (peak.rjust(widths[0]), left.rjust(widths[1]), gpu.ljust(widths[2]), clean(nodeid))
+        lines.append("  ".join(filter(str.strip, cells)))
     return guard(lines)
 
 

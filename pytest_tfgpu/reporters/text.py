@@ -53,6 +53,13 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
+def mib(amount: float) -> str:
+    """Return an amount of memory as a person reads it: `0.5 MiB`, `512 MiB`, `37.2 GiB`."""
+    if abs(amount) >= 10_240:
+        return f"{amount / 1024:.1f} GiB"
+    return f"{amount:.0f} MiB" if abs(amount) >= 10 else f"{amount:.3g} MiB"
+
+
 def duration(seconds: float | None) -> str:
     """Return seconds as a person reads them: `0.31 s`, `12.4 s`, `2 min 05 s`; nothing for None."""
     if seconds is None or not 0 <= seconds < 1e9:

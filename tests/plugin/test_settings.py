@@ -26,6 +26,7 @@ GOOD: dict[str, tuple[str, Any]] = {
     "gpus-per-worker": ("2", 2),
     "workers-per-gpu": ("3", 3),
     "lock": ("yes", True),
+    "memory": ("3", 3),
     "rerun": ("out-of-memory,gpu-busy", ["out-of-memory", "gpu-busy"]),
     "report": ("json:out.json", ["json:out.json"]),
 }
@@ -45,6 +46,7 @@ BAD: dict[str, list[str]] = {
     "gpus-per-worker": ["0", "-1", "1.5", "all"],
     "workers-per-gpu": ["0", "many"],
     "lock": ["perhaps"],
+    "memory": ["-1", "some", "1.5"],
     "rerun": [",", "no-such-cause"],
     "report": ["json", "nonsense:x", "json:"],
 }

@@ -18,9 +18,20 @@ import pytest
 from sample_reports import FACTS, FULL, HOSTILE, NOT_ASKED, OK, PASSED, UNUSABLE, diagnosed, hostile, report
 
 import pytest_tfgpu.reporters
-from pytest_tfgpu.model import EvidenceLine, Facts, Finding, Gpu, GpuChecks, Preflight, Report, TestResult
+from pytest_tfgpu.model import (
+    EvidenceLine,
+    Facts,
+    Finding,
+    Gpu,
+    GpuChecks,
+    MemoryUse,
+    Preflight,
+    Report,
+    TestResult,
+)
 from pytest_tfgpu.reporters import Reporter, Target, find_reporter
 from pytest_tfgpu.reporters.html import render
+from pytest_tfgpu.reporters.html_memory import memory_picture
 from pytest_tfgpu.reporters.html_parts import NODEIDS, headline, moment, parts
 from pytest_tfgpu.reporters.html_timeline import WIDTH, timeline
 from tests.suite import MODES, Suite
@@ -542,3 +553,38 @@ def test_not_asked() -> None:
     words = Page(report(facts=FACTS, preflight=NOT_ASKED)).words
     assert "Preflight" not in words
     assert "GPU 0 Tesla T4 unknown unknown not asked for" in words
+
+
+def test_memory_over_time() -> None:
+    """Each test's peak stands where the test ran, as high as its share of the largest, in a row for each GPU."""
+    tests = tuple(TestResult(f"t.py::t{n}", "passed", started=100.0 + n, seconds=1.0) for n in range(4))
+    memory = (
+        MemoryUse("t.py::t0", 100.0, 0.0, 0),
+        MemoryUse("t.py::t1", 50.0, 10.0, 0),
+        MemoryUse("t.py::t3", 25.0, 0.0, 1),
+        MemoryUse("t.py::gone", 5.0, 0.0, 1),
+    )
+    found = memory_picture(report(tests=tests, memory=memory))
+    assert found is not None
+    assert found.summary == "4 tests, at most 100 MiB"
+    assert [(chart.label, chart.largest) for chart in found.charts] == [
+        ("GPU 0", "100 MiB"),
+        ("GPU 1", "25 MiB"),
+    ]
+    assert found.charts[0].outline == "M0 0H498V100H0zM500 50H998V100H500z"
+    assert found.charts[1].outline == "M1500 75H1998V100H1500z"
+    assert [use.nodeid for use in found.largest] == ["t.py::t0", "t.py::t1", "t.py::t3", "t.py::gone"]
+    page = "".join(render(report(tests=tests, memory=memory)))
+    assert 'aria-label="The peak of GPU memory of each test over time: 4 tests, at most 100 MiB.' in page
+
+
+def test_memory_that_is_not_known() -> None:
+    """Without figures, or with odd ones alone, there is no picture and no link to one."""
+    assert memory_picture(report()) is None
+    assert (
+        memory_picture(report(memory=(MemoryUse("a", float("nan"), 0.0), MemoryUse("b", 0.0, 0.0)))) is None
+    )
+    assert "GPU memory" not in "".join(render(report()))
+    untimed = memory_picture(report(memory=(MemoryUse("a", 1.0, 0.0),)))
+    assert untimed is not None
+    assert [chart.outline for chart in untimed.charts] == [""]

@@ -209,7 +209,7 @@ def test_ten_thousand_failures(tmp_path: Path) -> None:
 
 def test_reader_ignores_unknown_keys() -> None:
     """A report of a later version, with more keys, reads back."""
-    data = {**json.loads(rendered(FULL)), "memory": [{"nodeid": "a", "peak_mib": 1}]}
+    data = {**json.loads(rendered(FULL)), "colours": [{"nodeid": "a", "hue": 1}]}
     assert Report.from_json(data) == FULL
 
 

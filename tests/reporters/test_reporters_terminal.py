@@ -20,8 +20,24 @@ from sample_reports import (
     report,
 )
 
-from pytest_tfgpu.model import CauseCount, CheckResult, Facts, Finding, GpuChecks, Health, Preflight, Skip
-from pytest_tfgpu.reporters.terminal import causes_lines, header_line, preflight_lines, skips_lines
+from pytest_tfgpu.model import (
+    CauseCount,
+    CheckResult,
+    Facts,
+    Finding,
+    GpuChecks,
+    Health,
+    MemoryUse,
+    Preflight,
+    Skip,
+)
+from pytest_tfgpu.reporters.terminal import (
+    causes_lines,
+    header_line,
+    memory_lines,
+    preflight_lines,
+    skips_lines,
+)
 from pytest_tfgpu.reporters.text import encodable
 
 # ------------------------------------------------------------------------------------------------ header
@@ -296,6 +312,29 @@ def test_skips_wrap_under_themselves() -> None:
         "[1] requires_cudnn: cuDNN >=9.1 required, found",
         "    8.9.6 (libcudnn.so.8)",
     ]
+
+
+# ------------------------------------------------------------------------------------------------ memory
+
+
+def test_memory_of_the_largest() -> None:
+    """The largest peaks are named, in columns, with what was left and the GPU; nothing where none is known."""
+    used = (
+        MemoryUse("t.py::small", 0.25, 0.0, 0),
+        MemoryUse("t.py::huge", 38147.0, -4.0, 1),
+        MemoryUse("t.py::large", 512.0, 64.0, 0),
+    )
+    assert memory_lines(report(memory=used), 2) == [
+        "GPU memory of 3 tests, the 2 largest peaks",
+        "37.3 GiB  -4 MiB left  GPU 1  t.py::huge",
+        " 512 MiB  64 MiB left  GPU 0  t.py::large",
+    ]
+    assert memory_lines(report(memory=used), 3)[0] == "GPU memory of 3 tests"
+    assert (
+        memory_lines(report(memory=(MemoryUse("t.py::a", 0.25, 0.0),)), 3)[1]
+        == "0.25 MiB  0 MiB left  t.py::a"
+    )
+    assert memory_lines(report(memory=used), 0) == memory_lines(report(), 3) == []
 
 
 # ---------------------------------------------------------------------------------------------- for all

@@ -21,7 +21,14 @@ from .suite import FILES
 
 FOLDER = Path(__file__).parents[3] / "docs" / "gallery"
 COMMAND = "python -m tests.simulated.gallery --write"
-ARGUMENTS = ("--tfgpu-preflight", "--tfgpu-on-broken=warn", "--tb=short", "--show-capture=no", "--color=yes")
+ARGUMENTS = (
+    "--tfgpu-preflight",
+    "--tfgpu-memory=3",
+    "--tfgpu-on-broken=warn",
+    "--tb=short",
+    "--show-capture=no",
+    "--color=yes",
+)
 _COLUMNS = 88
 _COLOUR = re.compile(r"\x1b\[[\d;]*m")
 
