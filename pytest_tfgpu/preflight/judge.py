@@ -133,7 +133,8 @@ def _nothing_listed(facts: Facts, answer: Answer, explainer: Explainer) -> Prefl
         who = "TensorFlow, which needs NVML," if missed else "TensorFlow"
         known = (found.cause for found in nvml_fails(facts, cuda_works=True))
         reason = f"The driver shows {what}, and {who} lists none."
-        return Preflight("unusable", reason, cause or next(known, None))
+        sure = next(known, None) if missed else None
+        return Preflight("unusable", reason, sure or cause or next(known, None))
     if driver is None or not driver.loaded:
         return Preflight(
             "unusable",
@@ -146,7 +147,7 @@ def _nothing_listed(facts: Facts, answer: Answer, explainer: Explainer) -> Prefl
     return Preflight(
         "unusable",
         f"The NVIDIA driver fails to start CUDA: {error}.",
-        cause or CUINIT_CAUSES.get(driver.code),
+        CUINIT_CAUSES.get(driver.code) or cause,
     )
 
 
