@@ -83,7 +83,8 @@ class Redactor:
     def report(self, report: Report) -> Report:
         """Return a report in which every text is redacted."""
         tests = report.tests
-        if not self._may_hold("\n".join(f"{test.nodeid}\n{test.cause}" for test in tests)):
+        causes = {test.cause for test in tests if test.cause is not None}
+        if not self._may_hold("\n".join([*causes, *(test.nodeid for test in tests)])):
             return replace(with_texts(replace(report, tests=()), self.text), tests=tests)
         return with_texts(report, self.text)
 
