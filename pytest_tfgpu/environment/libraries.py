@@ -88,12 +88,19 @@ def collect(
         return (), ()
     search = _Search(loader(build.framework, environ, root), build, environ, root)
     at_once = tuple(search.describe(name) for name in wanted(build))
-    cudnn = next((Path(entry.path) for entry in at_once if entry.path and "libcudnn" in entry.name), None)
+    opener = next((_opener_of_nvrtc(entry) for entry in at_once if entry.name.startswith("libcudnn")), None)
     later = []
     for name in wanted_later(build):
-        of_cudnn = cudnn is not None and name.startswith("libnvrtc")
-        later.append(search.describe(name, called_from=cudnn if of_cudnn else None))
+        later.append(search.describe(name, called_from=opener if name.startswith("libnvrtc") else None))
     return at_once, tuple(later)
+
+
+def _opener_of_nvrtc(cudnn: Library) -> Path | None:
+    """Return the file that opens NVRTC: from cuDNN 9 on libcudnn_graph, beside the one that TensorFlow opens."""
+    if cudnn.path is None:
+        return None
+    part = Path(cudnn.path).with_name(cudnn.name.replace("libcudnn", "libcudnn_graph"))
+    return part if part.is_file() else Path(cudnn.path)
 
 
 def version_of(library: Library | None, parts: int) -> str | None:

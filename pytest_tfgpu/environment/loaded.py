@@ -22,6 +22,7 @@ _PROPERTY = {
     "libcusolver": "cusolverGetProperty",
     "libcusparse": "cusparseGetProperty",
     "libcudnn": "cudnnGetProperty",
+    "libcudnn_graph": "cudnnGetProperty",
 }
 """Library -> its function `int f(libraryPropertyType, int *)` (library_types.h: 0, 1, 2 are the version's parts)."""
 
@@ -71,9 +72,10 @@ def _runtime(library: ctypes.CDLL, _name: str) -> str | None:
     return f"{value.value // 1000}.{value.value % 1000 // 10}"
 
 
-def _nvrtc(library: ctypes.CDLL, _name: str) -> str | None:
+def _two_parts(library: ctypes.CDLL, name: str) -> str | None:
+    ask = library.nvrtcVersion if name == "libnvrtc" else library.nvJitLinkVersion
     major, minor = ctypes.c_int(), ctypes.c_int()
-    if library.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor)) != 0:
+    if ask(ctypes.byref(major), ctypes.byref(minor)) != 0:
         return None
     return f"{major.value}.{minor.value}"
 
@@ -89,6 +91,7 @@ def _nccl(library: ctypes.CDLL, _name: str) -> str | None:
 
 _QUESTIONS: dict[str, Callable[[ctypes.CDLL, str], str | None]] = {
     "libcudart": _runtime,
-    "libnvrtc": _nvrtc,
+    "libnvrtc": _two_parts,
+    "libnvJitLink": _two_parts,
     "libnccl": _nccl,
 }

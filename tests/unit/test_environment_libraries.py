@@ -207,13 +207,15 @@ def test_library_that_needs_another(site: Site) -> None:
 
 
 def test_nvrtc_is_looked_for_as_cudnn_does(site: Site) -> None:
-    """NVRTC is opened by cuDNN, so cuDNN's own RUNPATH leads to it, and not TensorFlow's."""
+    """NVRTC is opened by cuDNN, so the RUNPATH of cuDNN, of its part that does so, leads to it, not TensorFlow's."""
     install_wheels(site)
     nvrtc = touch(site.folder / "nvidia/cuda_nvrtc/lib/libnvrtc.so.12")
     assert find(site)["libnvrtc.so.12"].path is None
-    cudnn = site.folder / "nvidia/cudnn/lib/libcudnn.so.9"
-    compile_library(cudnn, runpath=["$ORIGIN/../../cuda_nvrtc/lib"])
+    folder = site.folder / "nvidia/cudnn/lib"
+    compile_library(folder / "libcudnn.so.9", runpath=["$ORIGIN/../../cuda_nvrtc/lib"])
     assert Path(find(site)["libnvrtc.so.12"].path or "").resolve() == nvrtc
+    compile_library(folder / "libcudnn_graph.so.9", runpath=["$ORIGIN/../../nvrtc/lib"])
+    assert find(site)["libnvrtc.so.12"].path is None
 
 
 def test_versions_that_the_package_asks_for(tmp_path: Path) -> None:
