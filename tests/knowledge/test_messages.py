@@ -108,6 +108,21 @@ RAISED = [
         "devices are [ /job:localhost/replica:0/task:0/device:CPU:0, /job:localhost/replica:0/task:0/device:GPU:0 ].",
         "invalid-device",
     ),
+    (
+        "InvalidArgumentError",
+        "'visible_device_list' listed an invalid Device id '3' but visible device count is 2",
+        "invalid-device",
+    ),
+    (
+        "ResourceExhaustedError",
+        "Failed to allocate memory to serialize message of type 'tensorflow.SavedModel' and size 3489660928",
+        "host-out-of-memory",
+    ),
+    (
+        "",
+        "F tensorflow/stream_executor/cuda/cuda_dnn.cc:209] Unsupported Cudnn convolution forward algorithm: 8",
+        "conv-algorithm-unavailable",
+    ),
 ]
 
 ELSEWHERE = [

@@ -18,6 +18,9 @@ CAUSE = Cause(
         Signature("root", ("CUDNN_STATUS_NOT_SUPPORTED",), unless=("fault-printed",), weight=0.65),
         Signature("root", ("Cudnn graph failed to build",), weight=0.6),
         Signature("root", ("No algorithm without scratch worked",), weight=0.6),
+        Signature(
+            "root", ("Unsupported {Cudnn|cuDNN} convolution {forward|backward} algorithm",), weight=0.7
+        ),
         Signature("follows", texts.NO_ALGORITHM, weight=0.48),
         Signature("follows", texts.NO_ALGORITHM, also=("[Op:Conv{w}]",), weight=0.58),
         Signature("follows", ("Profiling failure on CUDNN engine", "Autotuning failed for HLO"), weight=0.4),

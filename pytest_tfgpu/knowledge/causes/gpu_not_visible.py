@@ -36,6 +36,9 @@ CAUSE = Cause(
         Signature("follows", needs=("no-gpu-listed", "gpu-present"), unless=("cpu-build",), weight=0.4),
         Signature("follows", texts.PINNED, needs=("no-gpu-listed",), weight=0.35),
         Signature("follows", ("CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"), weight=0.45),
+        Signature(
+            "root", ("listed an invalid {GPU|Device|device} id{} but visible device count is",), weight=0.6
+        ),
         Signature("confirms", needs=("hidden-by-variable",), weight=0.75),
         Signature("confirms", needs=("divided-by-mig",), weight=0.5),
         Signature("follows", ("Failed to initialize NVML: Unknown Error",), weight=0.5),

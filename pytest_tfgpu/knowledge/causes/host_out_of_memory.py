@@ -17,6 +17,7 @@ CAUSE = Cause(
                 "failed to alloc {#} bytes on host",
                 "could not allocate pinned host memory",
                 "Failed to allocate pinned host memory",
+                "Failed to allocate memory to {serialize|parse} message of type",
             ),
             weight=0.8,
         ),

@@ -16,7 +16,7 @@ CAUSE = Cause(
         Signature(
             "root", ("Unable to find any devices for spec", "No matching devices found for"), weight=0.75
         ),
-        Signature("root", ("listed an invalid Device id",), weight=0.8),
+        Signature("root", ("listed an invalid {GPU|Device|device} id",), weight=0.8),
         Signature("root", ("required incompatible device",), weight=0.8),
         Signature("root", ("Not enough GPUs to create virtual devices",), weight=0.8),
         Signature(
@@ -34,7 +34,6 @@ CAUSE = Cause(
         Signature(
             "root",
             (
-                "listed an invalid {GPU|device} id",
                 "Malformed device specification",
                 "Unknown attribute{} device",
                 "Some of the devices are not available",
