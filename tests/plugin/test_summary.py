@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from pytest_tfgpu.model import Report
-from tests.suite import Suite
+from tests.suite import Suite, clean_environment
 
 FAILING = """
 import pytest
@@ -162,6 +164,34 @@ def test_a_killed_session_says_that_it_is_incomplete(suite: Suite, arguments: tu
     report = Report.from_json(outcome.report)
     assert outcome.status == -9, outcome.text
     assert (report.complete, report.exit_status, report.tests) == (False, None, ())
+
+
+@pytest.mark.parametrize("seconds", [0.3, 0.6, 0.9, 1.2, 1.6, 2.2])
+def test_killed_at_any_moment(suite: Suite, seconds: float) -> None:
+    """Whenever a session is killed, its JSON report is whole: with every test, or saying that it is incomplete."""
+    suite.write(
+        "test_it.py",
+        "import pytest\n\n@pytest.mark.parametrize('number', range(3000))\ndef test_it(number):\n    assert number % 9\n",
+    )
+    command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "--no-summary", "-p", "no:cacheprovider"]
+    process = subprocess.Popen(
+        [*command, "--tfgpu-report=json:report.json", "--tfgpu-report=markdown:report.md"],
+        cwd=suite.folder,
+        env=clean_environment(),
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    path = suite.folder / "report.json"
+    if path.exists():
+        report = Report.from_json(json.loads(path.read_text("utf-8")))
+        assert len(report.tests) == (3000 if report.complete else 0)
+    else:
+        assert process.returncode == -9
+        assert not (suite.folder / "report.md").exists()
 
 
 def test_facts_of_a_conftest(suite: Suite, mode: tuple[str, ...]) -> None:
