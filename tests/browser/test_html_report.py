@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_tfgpu.model import Report, TestResult
+from pytest_tfgpu.model import MemoryUse, Report, TestResult
 from tests.reporters.sample_reports import FULL, HOSTILE, OK, diagnosed, hostile, report
 from tests.suite import Suite
 
@@ -70,9 +71,17 @@ def many(number: int) -> Report:
     return report(exit_status=1, preflight=OK, tests=tests, diagnoses=found, outcomes={"failed": len(found)})
 
 
+def with_memory() -> Report:
+    """Return a report with the GPU memory of its tests."""
+    memory = tuple(
+        MemoryUse(test.nodeid, 100.0 * number, 1.0, 0) for number, test in enumerate(FULL.tests, 1)
+    )
+    return replace(FULL, memory=memory)
+
+
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("subject", [FULL, long_words()], ids=["full", "long words"])
+@pytest.mark.parametrize("subject", [FULL, long_words(), with_memory()], ids=["full", "long words", "memory"])
 def test_fits_and_is_accessible(show: Show, axe: str, subject: Report, size: str, dark: bool) -> None:
     """With all parts open the page is no wider than the window, and axe-core finds nothing wrong."""
     width, height = SIZES[size]

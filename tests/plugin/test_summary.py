@@ -171,7 +171,8 @@ def test_killed_at_any_moment(suite: Suite, seconds: float) -> None:
     """Whenever a session is killed, its JSON report is whole: with every test, or saying that it is incomplete."""
     suite.write(
         "test_it.py",
-        "import pytest\n\n@pytest.mark.parametrize('number', range(3000))\ndef test_it(number):\n    assert number % 9\n",
+        "import pytest\n\n@pytest.mark.parametrize('number', range(3000))\n"
+        "def test_it(number):\n    assert number % 9\n",
     )
     command = [sys.executable, "-m", "pytest", "-q", "--tb=no", "--no-summary", "-p", "no:cacheprovider"]
     process = subprocess.Popen(

@@ -11,12 +11,14 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from pytest_tfgpu.model import Report
 from tests.plugin.test_junit import strange
 
 from .gallery import make
+
+pytest.importorskip("jinja2")
+jsonschema = pytest.importorskip("jsonschema")
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "reference" / "report.schema.json"
 
@@ -33,7 +35,9 @@ def test_twelve_causes(shown: dict[str, Any]) -> None:
     assert len(shown["causes"]) == 12
     assert {skip["requirement"] for skip in shown["skips"]} == {"requires_gpu", "requires_cudnn"}
     assert shown["outcomes"] == {"failed": 14, "error": 1, "passed": 2, "skipped": 2}
-    assert list(Draft202012Validator(json.loads(SCHEMA.read_text("utf-8"))).iter_errors(shown)) == []
+    assert (
+        list(jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text("utf-8"))).iter_errors(shown)) == []
+    )
 
 
 def test_what_a_session_says_today(workshop: Path, shown: dict[str, Any]) -> None:
