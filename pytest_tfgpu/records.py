@@ -9,8 +9,8 @@ from __future__ import annotations
 import sys
 import types
 import typing
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, FrozenInstanceError, dataclass, field, fields, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
 
@@ -173,3 +173,28 @@ class Record:
 
 def _values(record: Record) -> tuple[Any, ...]:
     return tuple(getattr(record, name) for name in record.__dataclass_fields__)
+
+
+def with_texts(value: T, change: Callable[[str], str]) -> T:
+    """Return a value (a record, a list, a text ...) in which every text is what `change` makes of it.
+
+    What holds no text that changes stays the same object.
+    """
+    changed: Any = value
+    if isinstance(value, str):
+        changed = change(value)
+    elif isinstance(value, Record):
+        found = {}
+        for name in value.__dataclass_fields__:
+            old = getattr(value, name)
+            new = with_texts(old, change)
+            if new is not old:
+                found[name] = new
+        changed = replace(value, **found) if found else value
+    elif isinstance(value, (tuple, list)):
+        items = [with_texts(item, change) for item in value]
+        if any(new is not old for new, old in zip(items, value, strict=True)):
+            changed = tuple(items) if isinstance(value, tuple) else items
+    elif isinstance(value, dict):
+        changed = {with_texts(key, change): with_texts(item, change) for key, item in value.items()}
+    return changed  # type: ignore[no-any-return]

@@ -13,8 +13,8 @@ from pytest_tfgpu.environment import collect_facts
 from pytest_tfgpu.environment.findings import findings, remarks
 from pytest_tfgpu.environment.presence import Presence, presence
 from pytest_tfgpu.model import Facts, Finding, Preflight
+from pytest_tfgpu.records import with_texts
 from pytest_tfgpu.redaction import Redactor
-from pytest_tfgpu.reporters.text import with_texts
 
 SUMMARY = "Show this machine's GPUs, driver, CUDA libraries and TensorFlow, and each fault with its help."
 

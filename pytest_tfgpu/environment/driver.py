@@ -9,14 +9,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from pytest_tfgpu.environment import xid
 from pytest_tfgpu.environment.nvml import Answer
 from pytest_tfgpu.model import Gpu, GpuProcess, Health
 
 PCI = "/sys/bus/pci/devices/"
 MODULE = "/proc/driver/nvidia/version"
 """Shows the kernel's module; a container sees that of its host, with or without the GPUs."""
-_VERSION = re.compile(r"Kernel Module\b.*?\s(\d+\.\d+(?:\.\d+)*)\s")
+_VERSION = r"Kernel Module\b.*?\s(\d+\.\d+(?:\.\d+)*)\s"
 _DEVICES = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "nvhost-gpu", "dxg")
 _NVIDIA, _DISPLAY = "0x10de", "0x03"
 """PCI vendor NVIDIA; PCI base class of display controllers (pci.ids)."""
@@ -45,7 +44,10 @@ def collect(answer: Answer, root: Path = Path("/")) -> Driver:
     if "gpus" not in data:
         gpus = _gpus_from_files(root, devices)
     version = data.get("driver") or kernel_version(root)
-    gpus = _with_health(gpus, data.get("health") or {}, xid.reports(root) if version else {})
+    if version:
+        from pytest_tfgpu.environment import xid
+
+        gpus = _with_health(gpus, data.get("health") or {}, xid.reports(root))
     return Driver(
         driver=version,
         driver_cuda=data.get("driver_cuda"),
@@ -59,7 +61,8 @@ def collect(answer: Answer, root: Path = Path("/")) -> Driver:
 
 def kernel_version(root: Path = Path("/")) -> str | None:
     """Return the version of the loaded NVIDIA kernel module; None where none is loaded."""
-    match = _VERSION.search(_text(root / MODULE.lstrip("/")))
+    text = _text(root / MODULE.lstrip("/"))
+    match = re.search(_VERSION, text) if text else None
     return match[1] if match else None
 
 

@@ -44,9 +44,9 @@ _DRIVER_FOLDERS = (
     "run/opengl-driver/lib",
 )
 """Where the driver's libraries lie in WSL, in containers of older runtimes, and in NixOS."""
-_VERSIONED = re.compile(r"\.so\.(\d+(?:\.\d+)+)$")
-_MAJOR = re.compile(r"(libcu\w*)\.so\.\d+(?:\.0)?")
-_LISTED = re.compile(r"^([^,\n]*/lib[^/,\n]+\.so[^/,\n]*),", re.MULTILINE)
+_VERSIONED = r"\.so\.(\d+(?:\.\d+)+)$"
+_MAJOR = r"(libcu\w*)\.so\.\d+(?:\.0)?"
+_LISTED = r"(?m)^([^,\n]*/lib[^/,\n]+\.so[^/,\n]*),"
 _TOOLKITS = (
     "usr/local/cuda*/lib64",
     "usr/local/cuda*/targets/*/lib",
@@ -218,14 +218,14 @@ def _distinct(paths: Iterable[Path]) -> list[Path]:
 
 
 def _is_major(name: str) -> bool:
-    return name.startswith("libcu") and _MAJOR.fullmatch(name) is not None
+    return name.startswith("libcu") and re.fullmatch(_MAJOR, name) is not None
 
 
 def _file_version(path: Path) -> str | None:
     """Read the version from the file's own name, or from a name that its chain of links passes."""
     best = None
     for _ in range(8):
-        match = _VERSIONED.search(path.name)
+        match = re.search(_VERSIONED, path.name)
         if match and (best is None or len(match[1]) > len(best)):
             best = match[1]
         if not path.is_symlink():
@@ -243,6 +243,6 @@ def _wheel_files(site: Path) -> dict[str, tuple[str, str]]:
             record = (folder / "RECORD").read_text(encoding="utf-8", errors="replace")
         except OSError:
             continue
-        for name in _LISTED.findall(record):
+        for name in re.findall(_LISTED, record):
             files[name] = (stem.replace("_", "-"), cut(stem, version) or version)
     return files

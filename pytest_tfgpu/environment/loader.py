@@ -10,6 +10,7 @@ import os
 import platform
 import struct
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
@@ -21,6 +22,7 @@ _CACHE_HEADER = 48
 _CACHE_ENTRY = struct.Struct("=iIIIQ")
 _CACHE_FLAGS = {"x86_64": 0x0303, "aarch64": 0x0A03}
 """sysdeps/generic/ldconfig.h of glibc: the flags of the entries for 64-bit libraries of the machine."""
+_READ = (b"libc", b"libn")
 _TRIPLETS = {"x86_64": "x86_64-linux-gnu", "aarch64": "aarch64-linux-gnu"}
 
 
@@ -81,12 +83,22 @@ def loader(caller: Path | None, environ: Mapping[str, str], root: Path = Path("/
     return Loader(steps, read_cache(root / "etc/ld.so.cache"))
 
 
-def read_cache(path: Path) -> dict[str, str]:
-    """Return name -> file of ldconfig's cache, for this machine's architecture; empty where there is none."""
+def read_cache(path: Path) -> Mapping[str, str]:
+    """Return name -> file of ldconfig's cache, for this machine's architecture; empty where there is none.
+
+    Only names that begin with `libc` or `libn`, as all of NVIDIA's do: a cache lists thousands.
+    """
     try:
-        data = path.read_bytes()
+        status = path.stat()
+        return _cached(path, status.st_mtime_ns, status.st_size)
     except OSError:
         return {}
+
+
+@lru_cache(maxsize=4)
+def _cached(path: Path, changed: int, size: int) -> Mapping[str, str]:
+    """Read a cache that was last changed then and is so large. Raises OSError."""
+    data = path.read_bytes()
     start = data.find(_CACHE_MAGIC)
     if start < 0 or len(data) < start + _CACHE_HEADER:
         return {}
@@ -96,9 +108,9 @@ def read_cache(path: Path) -> dict[str, str]:
     entries = data[first : first + count * _CACHE_ENTRY.size]
     files: dict[str, str] = {}
     for flags, key, value, _, _ in _CACHE_ENTRY.iter_unpack(entries[: _whole(len(entries))]):
-        if wanted is None or flags == wanted:
+        if data.startswith(_READ, start + key) and (wanted is None or flags == wanted):
             files.setdefault(_text(data, start + key), _text(data, start + value))
-    return files
+    return MappingProxyType(files)
 
 
 def _own_paths(caller: Path) -> dict[str, tuple[Path, ...]]:

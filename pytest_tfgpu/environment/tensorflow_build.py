@@ -17,7 +17,7 @@ NEWEST_PYTHON = (3, 13)
 """TensorFlow up to 2.21 has wheels for Python 3.13 and older (classifiers of tensorflow 2.21.0)."""
 _DISTRIBUTIONS = ("tensorflow", "tf_nightly", "intel_tensorflow", "nvidia_tensorflow", "amd_tensorflow")
 _PLAIN_NAMES = ("tensorflow", "tensorflow-cpu", "tf-nightly", "tf-nightly-cpu")
-_CUDNN_BOUND = re.compile(r"^Requires-Dist: nvidia-cudnn-cu\d+\b[^;\n]*?[>=]=\s*(\d+\.\d+)", re.MULTILINE)
+_CUDNN_BOUND = r"(?m)^Requires-Dist: nvidia-cudnn-cu\d+\b[^;\n]*?[>=]=\s*(\d+\.\d+)"
 _WHEEL = re.compile(r"^Requires-Dist: nvidia-([a-z-]+)-cu\d+\b\s*\(?([^;\n)]*)", re.MULTILINE)
 _LOWER = re.compile(r"[>=]=\s*(\d+(?:\.\d+)*)")
 _CLAUSE = re.compile(r"\b([a-z]+_\d+[a-z]?)\b")
@@ -108,6 +108,8 @@ def _owners(site: Path) -> list[tuple[str, str, Path]]:
         stem, _, version = folder.name.removesuffix(".dist-info").rpartition("-")
         if stem.replace("-", "_").lower().startswith(_DISTRIBUTIONS):
             candidates.append((stem.replace("_", "-").lower(), version, folder))
+    if len(candidates) == 1 and candidates[0][0] in _PLAIN_NAMES:
+        return candidates
     owners = [candidate for candidate in candidates if _records(candidate[2], BUILD_INFO)]
     return owners or [candidate for candidate in candidates if candidate[0] in _PLAIN_NAMES]
 
@@ -141,7 +143,7 @@ def _built_for(info: Mapping[str, Any], metadata: str) -> BuiltFor | None:
 
 def _cudnn_minor(metadata: str, major: str) -> str | None:
     """Return major.minor of the oldest cuDNN of this major version that the wheel's own extra allows."""
-    bounds = [bound for bound in _CUDNN_BOUND.findall(metadata) if bound.partition(".")[0] == major]
+    bounds = [bound for bound in re.findall(_CUDNN_BOUND, metadata) if bound.partition(".")[0] == major]
     return bounds[0] if bounds else None
 
 

@@ -14,8 +14,8 @@ from pytest_tfgpu.environment.tensorflow_build import Build
 from pytest_tfgpu.model import Library
 
 LIBDEVICE = "libdevice.10.bc"
-_DATA_DIR = re.compile(r"--xla_gpu_cuda_data_dir=(\S+)")
-_RELEASE = re.compile(r"/cuda-(\d+\.\d+)(?:/|$)")
+_DATA_DIR = r"--xla_gpu_cuda_data_dir=(\S+)"
+_RELEASE = r"/cuda-(\d+\.\d+)(?:/|$)"
 
 
 def collect(build: Build, environ: Mapping[str, str], root: Path = Path("/")) -> tuple[Library, ...]:
@@ -26,7 +26,8 @@ def collect(build: Build, environ: Mapping[str, str], root: Path = Path("/")) ->
     """
     if not sys.platform.startswith("linux") or build.built_for is None or build.folder is None:
         return ()
-    named = [Path(folder) for folder in _DATA_DIR.findall(environ.get("XLA_FLAGS", ""))[-1:]]
+    flags = environ.get("XLA_FLAGS")
+    named = [Path(folder) for folder in re.findall(_DATA_DIR, flags)[-1:]] if flags else []
     usual = list(_usual_places(build.folder, environ, root))
     path = [Path(folder) for folder in environ.get("PATH", "").split(os.pathsep) if folder]
     programs = [
@@ -70,5 +71,5 @@ def _origin(path: Path, build: Build) -> tuple[str | None, str | None]:
         version = json.loads((home / "version.json").read_text("utf-8"))["cuda_nvcc"]["version"]
         return str(version), None
     except (OSError, ValueError, KeyError, TypeError):
-        match = _RELEASE.search(f"{os.path.realpath(home)}/")
+        match = re.search(_RELEASE, f"{os.path.realpath(home)}/")
         return match[1] if match else None, None

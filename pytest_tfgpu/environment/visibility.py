@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pytest_tfgpu.model import Gpu
 
-_NUMBER = re.compile(r"\s*([+-]?[0-9]+)")
+_NUMBER = r"\s*([+-]?[0-9]+)"
 _LONG_MAX = 2**63 - 1
 
 
@@ -56,7 +56,7 @@ def _is_uuid(token: str) -> bool:
 
 def _number(token: str) -> int:
     """Read a number as C's strtol does: as far as it goes, clamped; -1 where none begins."""
-    match = _NUMBER.match(token)
+    match = re.match(_NUMBER, token)
     if match is None:
         return -1
     if len(match[1]) > 18:

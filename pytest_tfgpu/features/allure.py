@@ -16,8 +16,8 @@ def tell(diagnosis: Diagnosis) -> None:
     import allure
 
     from pytest_tfgpu.diagnosis.render import render
+    from pytest_tfgpu.records import with_texts
     from pytest_tfgpu.redaction import Redactor
-    from pytest_tfgpu.reporters.text import with_texts
 
     shown = with_texts(diagnosis, Redactor(os.environ).text)
     allure.dynamic.label(LABEL, shown.cause)

@@ -23,7 +23,7 @@ _ROWS = ("tests", "diagnoses", "causes", "skips")
 
 _AT_ONCE = 500
 _ENCODER = json.JSONEncoder(allow_nan=False, default=str)
-_SURROGATES = re.compile(r"\\\\|\\ud[89ab]..\\ud[cdef]..|\\u(d[89a-f]..)")
+_SURROGATES = r"\\\\|\\ud[89ab]..\\ud[cdef]..|\\u(d[89a-f]..)"
 
 
 def render(report: Report) -> Iterator[str]:
@@ -58,7 +58,7 @@ def dumps(value: object) -> str:
 
 def _safe(text: str) -> str:
     if "\\ud" in text:
-        text = _SURROGATES.sub(_legible, text)
+        text = re.sub(_SURROGATES, _legible, text)
     return text.replace("</", "<\\/").replace("<!", "\\u003c!")
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import TypeVar
 
-from pytest_tfgpu.records import Record
+from pytest_tfgpu.records import with_texts
 
 V = TypeVar("V")
 
@@ -84,28 +83,3 @@ def encodable(value: V, encoding: str) -> V:
         return text if found == text else found
 
     return with_texts(value, shown)
-
-
-def with_texts(value: V, change: Callable[[str], str]) -> V:
-    """Return a value (a record, a list, a text ...) in which every text is what `change` makes of it.
-
-    What holds no text that changes stays the same object.
-    """
-    changed: Any = value
-    if isinstance(value, str):
-        changed = change(value)
-    elif isinstance(value, Record):
-        found = {}
-        for name in value.__dataclass_fields__:
-            old = getattr(value, name)
-            new = with_texts(old, change)
-            if new is not old:
-                found[name] = new
-        changed = replace(value, **found) if found else value
-    elif isinstance(value, (tuple, list)):
-        items = [with_texts(item, change) for item in value]
-        if any(new is not old for new, old in zip(items, value, strict=True)):
-            changed = tuple(items) if isinstance(value, tuple) else items
-    elif isinstance(value, dict):
-        changed = {with_texts(key, change): with_texts(item, change) for key, item in value.items()}
-    return changed  # type: ignore[no-any-return]

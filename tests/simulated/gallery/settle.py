@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from pytest_tfgpu.model import CheckResult, Facts, Preflight, Report
-from pytest_tfgpu.reporters.text import with_texts
+from pytest_tfgpu.records import with_texts
 
 BEGAN = 1_795_251_600.0
 STARTED = "2026-11-21T09:00:00+00:00"
