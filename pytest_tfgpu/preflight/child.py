@@ -8,6 +8,7 @@ standard error, so that a stray `print` disturbs nothing.
 from __future__ import annotations
 
 import faulthandler
+import gc
 import json
 import os
 import sys
@@ -100,6 +101,7 @@ def import_tensorflow(channel: Channel, more_path: list[str]) -> Any:
         channel.send("not-tensorflow", path=spec.origin)
         return None
     began = time.perf_counter()
+    gc.disable()  # what an import makes stays, and would be looked at again and again
     try:
         import tensorflow
 
@@ -109,6 +111,9 @@ def import_tensorflow(channel: Channel, more_path: list[str]) -> Any:
 
         channel.send("import-failed", error=describe(error))
         return None
+    finally:
+        gc.freeze()
+        gc.enable()
     channel.send("imported", version=version, path=spec.origin, seconds=time.perf_counter() - began)
     extend_path(more_path)
     return tensorflow

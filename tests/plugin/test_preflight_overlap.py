@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from typing import Any
@@ -94,7 +93,7 @@ def test_a_verdict_is_remembered(suite: Suite) -> None:
 def test_a_damaged_cache_is_none(suite: Suite, damage: str) -> None:
     """Whatever the file of the cache holds, the checks run, and the session says nothing of it."""
     suite.write("test_it.py", PASSING)
-    suite.write(".pytest_cache/v/tfgpu/preflight", damage)
+    suite.write(".pytest_cache/d/tfgpu/preflight.json", damage)
     outcome = suite.run(*CPU, *CACHE)
     assert not remembered(outcome)
     assert "pytest-tfgpu:" not in outcome.text
@@ -111,8 +110,16 @@ def test_a_bad_verdict_is_not_remembered(suite: Suite) -> None:
     suite.write("slow.py", "def run(context):\n    context.fail('It is wrong.')\n")
     assert suite.run(*CPU[:2], *checks, environment=environment).status == 70, "the check's file changed"
     assert suite.run(*CPU[:2], *checks, environment=environment).status == 70
-    kept = json.loads((suite.folder / ".pytest_cache/v/tfgpu/preflight").read_text())
-    assert kept is None
+    assert not list((suite.folder / ".pytest_cache/d/tfgpu").iterdir())
+
+
+def test_a_cache_that_cannot_be_written(suite: Suite) -> None:
+    """Where the cache folder can't be made, the checks run, and one line says why nothing is remembered."""
+    suite.write("test_it.py", PASSING)
+    suite.write("file", "in the way")
+    outcome = suite.run(*CPU, *CACHE, "-o", "cache_dir=file/cache")
+    assert outcome.outcomes["passed"] == 1, outcome.text
+    assert outcome.text.count("--tfgpu-preflight-cache: no verdict is remembered: ") == 1
 
 
 def test_without_a_cache(suite: Suite) -> None:

@@ -174,7 +174,7 @@ def test_a_remembered_verdict(simulated_gpu: Describe, tmp_path: Path) -> None:
     machine.become(machine.holding("1 GiB", pid=1))
     assert age() is not None, "enough is free"
     machine.become(machine.holding("7800 MiB", pid=1))
-    kept = tmp_path / ".pytest_cache" / "v" / "tfgpu" / "preflight"
+    kept = tmp_path / ".pytest_cache" / "d" / "tfgpu" / "preflight.json"
     needed = json.loads(kept.read_text())["needed_mib"]
     assert 300 < needed["0"] < 1000
     machine.become(machine)

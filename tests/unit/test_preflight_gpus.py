@@ -82,7 +82,7 @@ def test_little_free_memory(simulated_gpu: Describe) -> None:
     memory = answer.gpus[0].checks[1]
     assert memory.outcome == "passed"
     assert facts.gpus[0].memory_free_mib == 448
-    assert memory.details["allocated_mib"] == 14
+    assert memory.details["allocated_mib"] == 7
 
 
 def test_the_driver_s_order_decides_who_is_who(simulated_gpu: Describe) -> None:
@@ -106,7 +106,8 @@ def test_a_crash_on_one_gpu(simulated_gpu: Describe, visible: str | None, indice
     assert outcomes(answer) == [["passed"] * 3, ["passed", "crashed", "not-run"], ["passed"] * 3]
     assert [gpu.index for gpu in answer.gpus] == indices
     assert answer.gpus[1].checks[1].message == "was killed by SIGABRT"
-    assert answer.gpus[2].checks[0].details["device"] == "/GPU:0"
+    device = answer.gpus[2].checks[0].details["device"]
+    assert device in ("/GPU:0", "/GPU:2"), "in a child of its own, unless it was done before the crash"
     verdict = judge(facts, answer)
     assert (verdict.verdict, verdict.reason) == (
         "unusable",
