@@ -98,8 +98,9 @@ class Summary:
             with self._session.guard("the summary"):
                 if not self._is_silent():
                     self._show(terminal)
-            if self._session.problems or self._commands:
-                terminal.ensure_newline()
+            said = self._session.problems or self._commands
+            if said and self._config.get_terminal_writer().width_of_current_line:  # of the tests' progress
+                terminal.write_line("")
             for line in self._session.problems:
                 terminal.write_line(f"pytest-tfgpu: {line}", yellow=True)
         for line in self._commands:

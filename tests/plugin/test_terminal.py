@@ -62,10 +62,13 @@ def test_how_much_is_said(forked: Forked, suite: Suite, arguments: tuple[str, ..
     assert "requires_gpu: 2 GPUs required, found no GPU" in summary
 
 
-def test_no_summary(forked: Forked, failing: Suite) -> None:
+@pytest.mark.parametrize(
+    "arguments", [("--no-summary",), ("--no-summary", "-q"), ("--no-summary", "--tb=no")], ids=" ".join
+)
+def test_no_summary(forked: Forked, failing: Suite, arguments: tuple[str, ...]) -> None:
     """With `--no-summary` there is none of ours; annotations and what went wrong in the plugin are still printed."""
     failing.write("conftest.py", "def pytest_tfgpu_facts():\n    return {'driver': 5}\n")
-    text = forked.run(failing, "--no-summary", environment=on_github(failing.folder)).text
+    text = forked.run(failing, *arguments, environment=on_github(failing.folder)).text
     assert "tfgpu summary" not in text
     assert "json report" not in text
     assert len(re.findall(r"^::error ", text, re.M)) == 2
