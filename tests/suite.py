@@ -24,6 +24,8 @@ MODES: dict[str, tuple[str, ...]] = {
 NEIGHBOURS = ("html", "html_fixtures", "metadata", "allure_pytest", "pytest_reportlog")
 """Plugins that only some tests are about: loading them takes a tenth of a second each time."""
 
+WITHOUT_NEIGHBOURS = tuple(word for name in NEIGHBOURS for word in ("-p", f"no:{name}"))
+
 QUIET = ("TFGPU_", "GITHUB_", "PYTEST_")
 
 
@@ -99,7 +101,7 @@ class Suite:
         With `report`, the JSON report is written beside it.
         """
         asked = ("--tfgpu-report=json:report.json",) if report else ()
-        without = () if neighbours else [word for name in NEIGHBOURS for word in ("-p", f"no:{name}")]
+        without = () if neighbours else WITHOUT_NEIGHBOURS
         command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *without, *asked, *arguments]
         done = subprocess.run(
             command,

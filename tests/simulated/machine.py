@@ -20,6 +20,8 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from tests.suite import WITHOUT_NEIGHBOURS
+
 from .process import Completed, Running
 
 MIB = 2**20
@@ -290,7 +292,7 @@ class Machine:
         for name, text in {"pytest.ini": "[pytest]\n", **(files or default)}.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(text)
-        argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *WITHOUT_NEIGHBOURS, *arguments]
         done = self.run([*argv, f"--tfgpu-report=json:{report}"], seconds=seconds, folder=folder)
         return PytestResult(
             **vars(done),
