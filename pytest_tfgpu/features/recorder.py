@@ -76,13 +76,12 @@ class Recorder:
                 found[module.nodeid] = {
                     "nodeid": module.nodeid, "outcome": "error", "phase": "collect", "cause": cause,
                 }  # fmt: skip
-        last: str | None = None
+        here: object = None
         test: dict[str, Any] = {}
         for report in self._reports:
             extra = report.__dict__
-            nodeid = report.nodeid
-            if nodeid is not last:
-                last = nodeid
+            if extra["location"] is not here:  # the reports of one item share it, but for those of workers
+                here, nodeid = extra["location"], report.nodeid
                 test = found.get(nodeid) or {
                     "nodeid": nodeid, "outcome": "passed", "started": report.start, "seconds": 0.0,
                 }  # fmt: skip
