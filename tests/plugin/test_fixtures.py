@@ -68,6 +68,14 @@ def test_asked_for(gpu_smoke):
     assert outcome.outcomes == {"passed": 2}, outcome.text
 
 
+def test_gpu_smoke_skips_what_this_machine_gives_nothing_to_check(suite: Suite) -> None:
+    """A check that doesn't apply here skips the test with the reason, it neither passes nor fails it."""
+    suite.write("test_it.py", "def test_sum(gpu_smoke):\n    gpu_smoke('collective')\n")
+    outcome = suite.run(CPU, "-rs")
+    assert outcome.outcomes == {"skipped": 1}, outcome.text
+    assert "gpu_smoke: check collective was not run:" in outcome.text
+
+
 def test_gpu_smoke_fails_with_the_check(suite: Suite, mode: tuple[str, ...]) -> None:
     """A check that fails fails the test with the check's sentence and, where TensorFlow raised, with the diagnosis."""
     suite.write(
