@@ -6,8 +6,10 @@ one below it; nothing is merged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+
+from pytest_tfgpu import parsing
 
 if TYPE_CHECKING:
     import pytest
@@ -58,66 +60,6 @@ class Settings(NamedTuple):
         return cls(**values)
 
 
-# ---------------------------------------------------------------------------------------------- values
-
-
-def _flag(text: str) -> bool:
-    value = text.strip().lower()
-    if value in ("1", "true", "yes", "on", "y", "t"):
-        return True
-    if value in ("0", "false", "no", "off", "n", "f"):
-        return False
-    raise ValueError
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < 1e7:
-        raise ValueError
-    return value
-
-
-def _seconds_or_none(text: str) -> float:
-    return 0.0 if float(text) == 0 else _seconds(text)
-
-
-def _count_or_all(text: str) -> int | str:
-    if text.strip().lower() == "all":
-        return "all"
-    if not text.strip().isascii() or int(text) < 0:
-        raise ValueError
-    return int(text)
-
-
-def _count(text: str) -> int:
-    if not text.strip().isascii() or int(text) < 1:
-        raise ValueError
-    return int(text)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    if not names:
-        raise ValueError
-    return names
-
-
-def _one_of(words: Sequence[str]) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text.strip() not in words:
-            raise ValueError
-        return text.strip()
-
-    return parse
-
-
-def _report(text: str) -> str:
-    from pytest_tfgpu.reporters import parse_target
-
-    parse_target(text.strip())
-    return text.strip()
-
-
 # ------------------------------------------------------------------------------------------------ rows
 
 
@@ -158,14 +100,14 @@ class Setting(NamedTuple):
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "preflight",
-        _flag,
+        parsing.flag,
         "yes or no",
         "before the session, run the checks on each visible GPU in a child process",
         ini="flag",
     ),
     Setting(
         "preflight-overlap",
-        _flag,
+        parsing.flag,
         "yes or no",
         "run the checks while pytest collects; for suites that take no GPU memory while they are imported (on the CPU "
         "it is always so)",
@@ -173,7 +115,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "preflight-cache",
-        _seconds_or_none,
+        parsing.seconds_or_none,
         "a number of seconds, or 0",
         "use a verdict 'ok' of the last so many seconds again, where driver, libraries, GPUs, TensorFlow and settings "
         "are unchanged (default: 0, run the checks each time)",
@@ -182,7 +124,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "preflight-timeout",
-        _seconds,
+        parsing.seconds,
         "a number of seconds above 0",
         "time limit of the checks, per GPU (default: 120)",
         ini="number",
@@ -190,7 +132,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "require",
-        _count_or_all,
+        parsing.count_or_all,
         "a number of GPUs or 'all'",
         "how many usable GPUs there must be; with fewer the session ends with exit status 69 (absent) or 70 "
         "(unusable). Turns the preflight on",
@@ -199,7 +141,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "on-broken",
-        _one_of(get_args(OnBroken)),
+        parsing.one_of(get_args(OnBroken)),
         "abort, skip or warn",
         "when a GPU is there and fails the preflight: end the session (abort, the default), skip the tests that "
         "need a GPU (skip), or only say so (warn)",
@@ -207,35 +149,35 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "checks",
-        _names,
+        parsing.names,
         "names of checks, separated by commas",
         f"which checks the preflight runs (default: {','.join(DEFAULT_CHECKS)})",
         metavar="NAMES",
     ),
     Setting(
         "device",
-        _one_of(get_args(Device)),
+        parsing.one_of(get_args(Device)),
         "gpu or cpu",
         "run the checks on the GPUs (default) or on the CPU, to try the plugin out where there is no GPU",
         metavar="DEVICE",
     ),
     Setting(
         "diagnose",
-        _flag,
+        parsing.flag,
         "yes or no",
         "explain failures that TensorFlow caused (default: yes)",
         ini="flag",
     ),
     Setting(
         "strict",
-        _flag,
+        parsing.flag,
         "yes or no",
         "fail tests whose requirements are unmet, instead of skipping them",
         ini="flag",
     ),
     Setting(
         "gpus-per-worker",
-        _count,
+        parsing.count,
         "a number of GPUs from 1 on",
         "how many GPUs each pytest-xdist worker sees (default: 1)",
         ini="integer",
@@ -243,7 +185,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "workers-per-gpu",
-        _count,
+        parsing.count,
         "a number of workers from 1 on",
         "how many pytest-xdist workers '-n auto' puts on a GPU (default: by its free memory)",
         ini="integer",
@@ -251,7 +193,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "lock",
-        _flag,
+        parsing.flag,
         "yes or no",
         "keep other pytest runs on this machine that have this setting off the GPUs of this one; a run that finds "
         "none left waits",
@@ -259,7 +201,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "memory",
-        _count,
+        parsing.count,
         "a number of tests from 0 on",
         "read after each test how much GPU memory TensorFlow held at most, and name that many tests at the end "
         "(default: 0, which reads nothing)",
@@ -268,7 +210,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "rerun",
-        _names,
+        parsing.names,
         "ids of causes, separated by commas",
         "rerun the tests that failed of these causes, and no others, through pytest-rerunfailures: once, or as often "
         "as --reruns says",
@@ -276,7 +218,7 @@ SETTINGS: tuple[Setting, ...] = (
     ),
     Setting(
         "report",
-        _report,
+        parsing.report,
         "FORMAT:PATH, with one of the formats json, html, markdown, github (or 'none')",
         "write a report, such as json:tfgpu.json; may be given more than once. 'github' (step summary and "
         "annotations) is on by itself under GitHub Actions, 'none' silences it",

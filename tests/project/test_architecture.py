@@ -26,6 +26,7 @@ LAYERS = (
         "preflight",
         "environment",
         "session",
+        "parsing",
         "settings",
         "nesting",
         "_compat",
