@@ -204,6 +204,19 @@ def test_unknown_kernel_is_named(forks: Forks, simulated_gpu: Describe) -> None:
     assert "is not simulated" in done.stderr
 
 
+def test_unknown_descriptor_of_cudnn_is_named(forks: Forks, simulated_gpu: Describe) -> None:
+    """What goes past cuDNN's backend interface names the function with which it begins, and fails."""
+    code = """
+import tensorflow as tf
+image, one = tf.ones((2, 4, 4, 3)), tf.ones(3)
+print('result', tf.compat.v1.nn.fused_batch_norm(image, one, one, is_training=True)[0].numpy())
+"""
+    done = forks.run(simulated_gpu(), code)
+    assert done.exit_status != 0
+    assert "result" not in done.stdout
+    assert "simulated GPU: cudnnCreateTensorDescriptor is not simulated" in done.stderr
+
+
 def test_unknown_instruction_is_named(forks: Forks, simulated_gpu: Describe) -> None:
     """A compiled kernel with an instruction that is not simulated names it and fails."""
     code = """

@@ -426,3 +426,24 @@ API int cudnnBackendExecute(void *handle, struct descriptor *plan, struct descri
     };
     return convolve(&convolution);
 }
+
+/* --------------------------------------------------------------------------------------- what is not simulated */
+
+static int not_simulated(const char *function) {
+    fprintf(stderr, "simulated GPU: %s is not simulated\n", function);
+    return failed(NOT_SUPPORTED_GRAPH);
+}
+
+/* With these everything begins that goes past the backend interface. */
+#define NOT_SIMULATED(function)                                                                              \
+    API int function(void) { return not_simulated(__func__); }
+
+NOT_SIMULATED(cudnnCreateActivationDescriptor)
+NOT_SIMULATED(cudnnCreateConvolutionDescriptor)
+NOT_SIMULATED(cudnnCreateCTCLossDescriptor)
+NOT_SIMULATED(cudnnCreateDropoutDescriptor)
+NOT_SIMULATED(cudnnCreateFilterDescriptor)
+NOT_SIMULATED(cudnnCreateLRNDescriptor)
+NOT_SIMULATED(cudnnCreatePoolingDescriptor)
+NOT_SIMULATED(cudnnCreateRNNDescriptor)
+NOT_SIMULATED(cudnnCreateTensorDescriptor)
