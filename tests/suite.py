@@ -26,7 +26,7 @@ NEIGHBOURS = ("html", "html_fixtures", "metadata", "allure_pytest", "pytest_repo
 
 WITHOUT_NEIGHBOURS = tuple(word for name in NEIGHBOURS for word in ("-p", f"no:{name}"))
 
-QUIET = ("TFGPU_", "GITHUB_", "PYTEST_")
+QUIET = ("TFGPU_", "GITHUB_", "PYTEST_", "TOX_ENV_DIR")
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ from .process import Completed, Running
 
 MIB = 2**20
 UNITS = {"B": 1, "KiB": 2**10, "MiB": MIB, "GiB": 2**30}
-HIDDEN = re.compile(r"(CUDA|NVIDIA|TF_|TFGPU|PYTEST|XLA|LD_|GITHUB|KERAS|COV_|SIMULATED_GPU)")
+HIDDEN = re.compile(r"(CUDA|NVIDIA|TF_|TFGPU|PYTEST|TOX_ENV_DIR|XLA|LD_|GITHUB|KERAS|COV_|SIMULATED_GPU)")
 """Variables of the outer session that a program on the machine must not see."""
 
 
