@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from pytest_tfgpu.model import MemoryUse, Report
-from pytest_tfgpu.reporters.html_timeline import HEIGHT, WIDTH
+from pytest_tfgpu.reporters.html_timeline import HEIGHT, Axis, timed
 from pytest_tfgpu.reporters.text import count, mib
 
 LARGEST = 10
@@ -55,21 +55,12 @@ def _most(used: list[MemoryUse]) -> str:
 
 
 def _spans(report: Report) -> dict[str, tuple[int, int]]:
-    """Return from where to where each test is drawn: by its time, as the timeline does."""
-    timed = [
-        (test.nodeid, test.started, max(test.seconds or 0.0, 0.0))
-        for test in report.tests
-        if test.started is not None and math.isfinite(test.started)
-    ]
-    if not timed:
+    """Return from where to where each test is drawn: as on the timeline."""
+    tests = timed(report)
+    if not tests:
         return {}
-    began = min(started for _, started, _ in timed)
-    span = max(max(started + seconds for _, started, seconds in timed) - began, 1e-6)
-    found = {}
-    for nodeid, started, seconds in timed:
-        first = min(int((started - began) / span * WIDTH), WIDTH - 4)
-        found[nodeid] = first, min(first + max(int(seconds / span * WIDTH) - 2, 4), WIDTH)
-    return found
+    axis = Axis.of(tests)
+    return {test.nodeid: axis.place(test) for test in tests}
 
 
 def _outline(used: list[MemoryUse], spans: dict[str, tuple[int, int]], top: float) -> str:

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pytest_tfgpu.model import Report, TestResult
 from pytest_tfgpu.reporters.text import count, duration
@@ -59,19 +60,42 @@ class Timeline:
 
 def timeline(report: Report) -> Timeline | None:
     """Return when the tests ran; None where no test has a time."""
-    tests = [test for test in report.tests if _has_time(test)]
+    tests = timed(report)
     if not tests:
         return None
-    began = min(_start(test) for test in tests)
-    span = max(max(_start(test) + _took(test) for test in tests) - began, 1e-6)
+    axis = Axis.of(tests)
+    span = axis.span
     named = _worth_a_name(tests, span)
     lanes: dict[str, list[TestResult]] = {}
     for test in tests:
         lanes.setdefault(_label(test), []).append(test)
-    drawn = tuple(_lane(label, lanes[label], named, began, span) for label in sorted(lanes, key=_natural))
+    drawn = tuple(_lane(label, lanes[label], named, axis) for label in sorted(lanes, key=_natural))
     seen = {test.outcome for test in tests}
     outcomes = tuple((outcome, height) for outcome, height in _HEIGHTS.items() if outcome in seen)
     return Timeline(drawn, _ticks(span), outcomes, _summary(tests, span))
+
+
+def timed(report: Report) -> list[TestResult]:
+    """Return the tests of which it is known when they ran."""
+    return [test for test in report.tests if _has_time(test)]
+
+
+class Axis(NamedTuple):
+    """The time from left to right, in seconds."""
+
+    began: float
+    span: float
+
+    @classmethod
+    def of(cls, tests: Sequence[TestResult]) -> Axis:
+        """Return the time in which these tests ran, of which there is one at least."""
+        began = min(map(_start, tests))
+        return cls(began, max(max(_start(test) + _took(test) for test in tests) - began, 1e-6))
+
+    def place(self, test: TestResult) -> tuple[int, int]:
+        """Return from where to where a test is drawn, of `WIDTH`."""
+        first = min(int((_start(test) - self.began) / self.span * WIDTH), WIDTH - 4)
+        return first, first + max(int(_took(test) / self.span * WIDTH) - 2, 4)
 
 
 def _summary(tests: Sequence[TestResult], span: float) -> str:
@@ -113,18 +137,17 @@ def _natural(label: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d{1,9})", label)]
 
 
-def _lane(label: str, tests: Iterable[TestResult], named: set[str], began: float, span: float) -> Lane:
+def _lane(label: str, tests: Iterable[TestResult], named: set[str], axis: Axis) -> Lane:
     spans: dict[str, list[tuple[int, int]]] = {outcome: [] for outcome in _HEIGHTS}
     marks = []
     for test in sorted(tests, key=_start):
-        first = min(int((_start(test) - began) / span * WIDTH), WIDTH - 4)
-        width = max(int(_took(test) / span * WIDTH) - 2, 4)
+        first, last = axis.place(test)
         if test.nodeid in named:
             took = duration(_took(test))
             title = f"{test.nodeid}: {test.outcome}{', ' if took else ''}{took}"
-            marks.append(Mark(first, width, HEIGHT - _HEIGHTS[test.outcome], test.outcome, title))
+            marks.append(Mark(first, last - first, HEIGHT - _HEIGHTS[test.outcome], test.outcome, title))
         else:
-            spans[test.outcome].append((first, first + width))
+            spans[test.outcome].append((first, last))
     marks.sort(key=lambda mark: -mark.y)
     paths = ((outcome, _outline(pieces, _HEIGHTS[outcome])) for outcome, pieces in spans.items() if pieces)
     return Lane(label, tuple(paths), tuple(marks))

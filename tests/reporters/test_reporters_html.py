@@ -578,6 +578,21 @@ def test_memory_over_time() -> None:
     assert 'aria-label="The peak of GPU memory of each test over time: 4 tests, at most 100 MiB.' in page
 
 
+def test_memory_stands_below_the_timeline() -> None:
+    """Memory over time and the timeline have one axis, also beside a test of a duration that can't be."""
+    tests = (
+        TestResult("a", "passed", started=1.0, seconds=1.0),
+        TestResult("b", "failed", started=2.0, seconds=float("inf")),
+        TestResult("c", "failed", started=4.0, seconds=1.0),
+    )
+    shown = report(tests=tests, memory=(MemoryUse("c", 1.0, 0.0),))
+    drawn, found = timeline(shown), memory_picture(shown)
+    assert drawn is not None
+    assert found is not None
+    mark = next(mark for mark in drawn.lanes[0].marks if mark.title.startswith("c:"))
+    assert found.charts[0].outline == f"M{mark.x} 0H{mark.x + mark.width}V100H{mark.x}z"
+
+
 def test_memory_that_is_not_known() -> None:
     """Without figures, or with odd ones alone, there is no picture and no link to one."""
     assert memory_picture(report()) is None
