@@ -147,6 +147,11 @@ class GpuChecks(Record):
         outcomes = {check.outcome for check in self.checks if check.counts}
         return "not-run" in outcomes and outcomes <= {"passed", "not-run"}
 
+    @property
+    def may_serve(self) -> bool:
+        """Whether tests may have this device: nothing is known against it."""
+        return self.usable or self.doubtful
+
 
 @record
 class Preflight(Record):

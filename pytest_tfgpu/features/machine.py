@@ -109,7 +109,7 @@ class LocalMachine:
         return tuple(gpu for gpu in self.facts.visible if gpu not in unfit)
 
     def _usable(self, preflight: Preflight) -> tuple[Gpu, ...]:
-        usable = {gpu.index for gpu in preflight.gpus if gpu.usable or gpu.doubtful}
+        usable = {gpu.index for gpu in preflight.gpus if gpu.may_serve}
         if not usable:
             raise NoGpu(f"no GPU that TensorFlow can use: {_clause(preflight.reason)}")
         return tuple(gpu for gpu in self.facts.visible if gpu.index in usable)
@@ -179,7 +179,7 @@ class LocalMachine:
 
     def _of_usable_gpus(self, preflight: Preflight) -> Preflight:
         """Leave the broken GPUs out where tests are kept off them, unless all are broken."""
-        usable = tuple(gpu for gpu in preflight.gpus if gpu.usable or gpu.doubtful)
+        usable = tuple(gpu for gpu in preflight.gpus if gpu.may_serve)
         keeps_off = self._session.settings.on_broken == "skip" and preflight.device == "gpu"
         return replace(preflight, gpus=usable) if usable and keeps_off else preflight
 

@@ -152,7 +152,7 @@ class Startup:
         """Let this process, and what it starts, see the other GPUs only, where some are broken and some are not."""
         from pytest_tfgpu.preflight.runner import narrowed
 
-        usable = [position for position, gpu in enumerate(verdict.gpus) if gpu.usable or gpu.doubtful]
+        usable = [position for position, gpu in enumerate(verdict.gpus) if gpu.may_serve]
         if verdict.device == "cpu" or not usable or len(usable) == len(verdict.gpus):
             return
         before = os.environ.get(_VISIBLE)
@@ -182,7 +182,7 @@ class Startup:
         if preflight.verdict == "absent":
             return ABSENT if settings.require else None
         if preflight.verdict == "unusable":
-            usable = sum(gpu.usable or gpu.doubtful for gpu in preflight.gpus)
+            usable = sum(gpu.may_serve for gpu in preflight.gpus)
             short = settings.require == "all" or usable < settings.require
             return UNUSABLE if short or settings.on_broken == "abort" else None
         return None

@@ -88,7 +88,7 @@ class Workers:
     def _usable(self, places: tuple[Place, ...]) -> tuple[Place, ...]:
         """Leave out the GPUs that failed the preflight, where its answer is known and one is left."""
         preflight = self._session.preflight
-        usable = {gpu.index for gpu in preflight.gpus if gpu.usable or gpu.doubtful}
+        usable = {gpu.index for gpu in preflight.gpus if gpu.may_serve}
         if self._session.settings.on_broken == "warn" or not usable:
             return places
         return tuple(place for place in places if place.gpu.index in usable)
