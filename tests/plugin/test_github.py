@@ -6,34 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugin.phases import MODULE, SETUP, TEARDOWN
 from tests.suite import Outcome, Suite
 
-PHASES = """
-import pytest
-import tensorflow as tf
-
-@pytest.fixture
-def broken():
-    tf.reshape(tf.zeros([4]), [3])
-
-@pytest.fixture
-def breaking():
-    yield
-    tf.gather(tf.constant([1]), [5])
-
-def test_setup(broken):
-    pass
-
+PHASES = f"""{SETUP}
 def test_call():
     tf.cast(tf.constant(["a"]), tf.float32)
-
-def test_teardown(breaking):
-    pass
-"""
-
-BROKEN_MODULE = (
-    "import tensorflow as tf\n\ntf.matmul(tf.zeros([2, 2], tf.float32), tf.zeros([2, 2], tf.float64))\n"
-)
+{TEARDOWN}"""
 
 CAST = """
 import pytest
@@ -59,7 +38,7 @@ def annotated(suite: Suite, *arguments: str, **environment: str) -> tuple[Outcom
 def test_every_phase_is_annotated(suite: Suite, mode: tuple[str, ...]) -> None:
     """A failure while collecting, in setup, call or teardown has its annotation, in every mode, once."""
     suite.write("test_phases.py", PHASES)
-    suite.write("test_module.py", BROKEN_MODULE)
+    suite.write("test_module.py", MODULE)
     outcome, commands = annotated(suite, *mode, "--continue-on-collection-errors")
     assert outcome.status == 1, outcome.text
     places = {command.split("::")[1].removeprefix("error ").rpartition(",title=")[0] for command in commands}

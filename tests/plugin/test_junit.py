@@ -7,32 +7,15 @@ from xml.etree import ElementTree
 
 import pytest
 
+from tests.plugin.phases import MODULE, SETUP, TEARDOWN
 from tests.suite import Outcome, Suite
 
 ODD = "nul \\0 escape \\x1b[31m bell \\x07 lone \\udc80 not \\uffff < & > \\\" ' ]]> \\U0001f525"
 
-PHASES = f"""
-import pytest
-import tensorflow as tf
-
-@pytest.fixture
-def broken():
-    tf.reshape(tf.zeros([4]), [3])
-
-@pytest.fixture
-def breaking():
-    yield
-    tf.gather(tf.constant([1]), [5])
-
-def test_setup(broken):
-    pass
-
+PHASES = f"""{SETUP}
 def test_call():
     tf.cast(tf.constant(["a"]), tf.float32)
-
-def test_teardown(breaking):
-    pass
-
+{TEARDOWN}
 def test_call_and_teardown(breaking):
     tf.cast(tf.constant(["a"]), tf.float32)
 
@@ -47,8 +30,6 @@ def test_skipped():
 def test_odd(text):
     raise tf.errors.UnimplementedError(None, None, "Cast string to float is not supported {ODD}")
 """
-
-MODULE = "import tensorflow as tf\n\ntf.matmul(tf.zeros([2, 2], tf.float32), tf.zeros([2, 2], tf.float64))\n"
 
 RESULT = {"type", "message"}
 ALLOWED: dict[str, tuple[set[str], set[str]]] = {

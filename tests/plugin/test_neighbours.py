@@ -11,33 +11,15 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.test_junit import MODULE
+from tests.plugin.phases import MODULE, SETUP, TEARDOWN
 from tests.suite import Outcome, Suite
 
 HOSTILE = '</td><script>alert(1)</script><td title=\\"x'
-PHASES = f"""
-import pytest
-import tensorflow as tf
-
-@pytest.fixture
-def broken():
-    tf.reshape(tf.zeros([4]), [3])
-
-@pytest.fixture
-def breaking():
-    yield
-    tf.gather(tf.constant([1]), [5])
-
-def test_setup(broken):
-    pass
-
+PHASES = f"""{SETUP}
 @pytest.mark.parametrize("text", ["{HOSTILE}"])
 def test_call(text):
     raise tf.errors.UnimplementedError(None, None, "Cast string to float is not supported " + text)
-
-def test_teardown(breaking):
-    pass
-
+{TEARDOWN}
 def test_plain():
     assert 1 == 2
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,14 +14,6 @@ COLOUR = re.compile(r"\x1b\[[\d;]*m")
 SECTION = "- tfgpu: cause -"
 ODD = 'raise tf.errors.UnimplementedError(None, None, "Cast string to float is not supported caf\\u00e9 \\U0001f600")'
 CHECKED = ("--tfgpu-preflight", "--tfgpu-device=cpu", "--tfgpu-checks=device")
-
-
-@pytest.fixture(scope="module")
-def forked() -> Iterator[Forked]:
-    """A process whose forks run pytest."""
-    process = Forked()
-    yield process
-    process.close()
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from tests.plugin.forked import Forked
@@ -83,14 +81,6 @@ OUTCOMES = {
     "test_skipped": "skipped",
     "test_with_xfail": "xfailed",
 }
-
-
-@pytest.fixture(scope="module")
-def forked() -> Iterator[Forked]:
-    """A process whose forks run pytest."""
-    process = Forked()
-    yield process
-    process.close()
 
 
 @pytest.fixture
