@@ -65,6 +65,9 @@ REFUSED_BY_NUMBER = (
 )
 """A CUDA library was refused memory, said by the number of its status in a failed check."""
 
+REFUSED = ("CUDA_ERROR_OUT_OF_MEMORY", "CUDNN_STATUS_ALLOC_FAILED")
+"""CUDA or cuDNN was refused memory (log, all versions)."""
+
 COPY_FAILED = ("Dst tensor is not initialized",)
 """A copy to the GPU found no memory; 2.6 on with "Failed copying input tensor" before it."""
 

@@ -107,6 +107,15 @@ def _gpu_wanted(case: Case, _: str) -> Reading | None:
     return Reading() if named or (_op_on_cpu(case, "") and gpu_lost(case, "")) else NO
 
 
+def _cuda_in_play(case: Case, _: str) -> Reading | None:
+    """Whether anything says that this TensorFlow is one for GPUs: it, CUDA, NVIDIA or a GPU is named."""
+    facts = case.facts
+    if facts.is_cuda_build or facts.gpus or facts.cuda or facts.cudnn or facts.driver:
+        return Reading()
+    text = case.lower
+    return Reading() if any(word in text for word in ("cuda", "cudnn", "nvidia", "gpu")) else NO
+
+
 def _gpu_present(case: Case, _: str) -> Reading | None:
     """Whether the machine has a GPU."""
     names = ", ".join(gpu.name for gpu in case.facts.gpus if gpu.name)
@@ -195,6 +204,7 @@ READINGS: dict[str, Function] = {
     "pinned-by-program": _pinned,
     "hidden-by-variable": _hidden,
     "gpu-wanted": _gpu_wanted,
+    "cuda-in-play": _cuda_in_play,
     "gpu-present": _gpu_present,
     "cpu-build": _cpu_build,
     "cuda-build": _cuda_build,

@@ -23,6 +23,7 @@ CAUSE = Cause(
                 "CUDA_ERROR_OPERATING_SYSTEM",
                 "RmInitAdapter failed",
                 "CUDA_ERROR_MPS_{CONNECTION_FAILED|SERVER_NOT_READY|RPC_FAILURE}",
+                "CUDA initialization: CUDA unknown error",
             ),
             weight=0.75,
         ),

@@ -15,6 +15,8 @@ _SHORT = (
     *texts.NO_CUBLAS,
     *texts.DNN_NOT_FOUND,
     *texts.NO_ALGORITHM,
+    *texts.REFUSED_BY_NUMBER,
+    *texts.REFUSED,
     "failed to allocate {#}",
     *texts.FFT_PLAN,
 )

@@ -19,7 +19,7 @@ CAUSE = Cause(
         Signature("follows", texts.NO_ALGORITHM, weight=0.55),
         Signature("follows", texts.FFT_PLAN, weight=0.6),
         Signature("follows", ("CUFFT_ALLOC_FAILED", "CUSOLVER_STATUS_ALLOC_FAILED"), weight=0.55),
-        Signature("follows", ("CUDA_ERROR_OUT_OF_MEMORY", "CUDNN_STATUS_ALLOC_FAILED"), weight=0.45),
+        Signature("follows", texts.REFUSED, weight=0.45),
         Signature("follows", (*texts.CUDNN_SETUP, "failed to alloc {#} bytes unified memory"), weight=0.5),
         Signature(
             "follows",

@@ -44,7 +44,12 @@ CAUSE = Cause(
         Signature("follows", ("Cannot convert a symbolic Tensor ({}) to a numpy array",), weight=0.5),
         Signature("confirms", ("Cannot convert a symbolic Tensor",), needs=("tensorflow:<2.5",), weight=0.6),
         Signature("root", ("undefined symbol: _Z{w}",), needs=("text:tensorflow",), weight=0.7),
-        Signature("root", ("libmetal_plugin{w}",), also=("Symbol not found",), weight=0.75),
+        Signature(
+            "root",
+            ("libmetal_plugin{w}", "tensorflow-plugins"),
+            also=("Symbol not found", "undefined symbol", ".dll not found"),
+            weight=0.75,
+        ),
         Signature(
             "root",
             packages.INSTALL,
@@ -75,7 +80,7 @@ CAUSE = Cause(
         Signature("root", ("{msvcp140|msvcp140_1|vcruntime140|vcruntime140_1}.dll",), weight=0.7),
         Signature(
             "root",
-            ("DLL load failed",),
+            ("DLL load failed while importing",),
             also=("initialization routine failed",),
             needs=("text:tensorflow",),
             weight=0.65,

@@ -11,7 +11,15 @@ CAUSE = Cause(
     signatures=(
         Signature(
             "root",
-            ("opencl.bc", "ld.lld: error", "ockl.bc", "hsa_{w} failed", "amdgcn-amd-amdhsa", "amdgpu_target"),
+            (
+                "opencl.bc",
+                "ld.lld: error",
+                "ockl.bc",
+                "hsa_{w} failed",
+                "amdgcn-amd-amdhsa",
+                "amdgpu_target",
+                "hip_{fatbin|code_object}.cpp{w} guarantee",
+            ),
             weight=0.8,
         ),
         Signature(
