@@ -116,6 +116,11 @@ def payload(report: Any) -> dict[str, Any]:
     return data if isinstance(data, dict) else {}
 
 
+def diagnosis_of(report: Any) -> dict[str, Any] | None:
+    """Return the plain data of the diagnosis of a report that failed; None where there is none."""
+    return payload(report).get("diagnosis") if report.outcome == "failed" else None
+
+
 def attach(report: Any, **data: Any) -> None:
     """Put plain data on a report of pytest; it crosses xdist."""
     report.tfgpu = {**payload(report), **data}

@@ -114,6 +114,7 @@ class _Search:
 
     def __init__(self, order: Loader, build: Build, environ: Mapping[str, str], root: Path) -> None:
         self._order, self._build, self._environ, self._root = order, build, environ, root
+        self._folders = order.folders
         self._wheels: dict[Path, dict[str, tuple[str, str]]] = {}
 
     def describe(self, name: str, *, called_from: Path | None = None) -> Library:
@@ -121,20 +122,19 @@ class _Search:
         order = self._order if called_from is None else self._order.called_from(called_from)
         wheel = WHEELS.get(name.partition(".so.")[0], "").replace("_", "-")
         built_for = cut(wheel, self._build.wheels.get(wheel))
-        found, *others = _distinct(file.path for file in order.find_all(name)) or (None,)
-        if found is None:
-            searched = tuple(map(str, order.folders))
+        files = list(order.find_all(name))
+        if not files:
+            searched = self._searched if called_from is None else tuple(map(str, order.folders))
             near = tuple(dict.fromkeys(self._near(name)))
             return Library(name, searched=searched, near=near, built_for=built_for)
-        if name in DRIVER:
-            others = _distinct((found, *others, *self._drivers(name)))[1:]
-        through = next(order.find_all(name)).through
+        drivers = self._drivers(name) if name in DRIVER else ()
+        found, *others = _distinct((*(file.path for file in files), *drivers))
         provider, version = self._wheel(found)
         return Library(
             name,
             str(found),
             _file_version(found) or version,
-            provider or through,
+            provider or files[0].through,
             built_for=built_for,
             others=tuple(map(str, others)),
             lacks=() if name in DRIVER else tuple(self._lacking(found)),
@@ -178,17 +178,20 @@ class _Search:
                 yield str(path)
 
     @cached_property
+    def _searched(self) -> tuple[str, ...]:
+        return tuple(map(str, self._folders))
+
+    @cached_property
     def _majors(self) -> list[Path]:
         """The files `libcu*.so.N`, in whatever major version, that the loader would find by their names."""
         files = []
-        for folder in self._order.folders:
+        for folder in _distinct(filter(os.path.isdir, self._folders)):
             try:
-                names = sorted(name for name in os.listdir(folder) if _is_major(name))  # noqa: PTH208
+                names = os.listdir(folder)  # noqa: PTH208
             except OSError:
                 continue
-            files += [folder / name for name in names]
-        cached = sorted(Path(path) for name, path in self._order.cache.items() if _is_major(name))
-        return [*files, *cached]
+            files += [folder / name for name in sorted(_majors_among(names))]
+        return [*files, *sorted(Path(self._order.cache[name]) for name in _majors_among(self._order.cache))]
 
     @cached_property
     def _other_folders(self) -> list[Path]:
@@ -201,7 +204,7 @@ class _Search:
         for variable, inside in (("CUDA_HOME", "lib64"), ("CUDA_PATH", "lib64"), ("CONDA_PREFIX", "lib")):
             if self._environ.get(variable):
                 folders.append(Path(self._environ[variable]) / inside)
-        return [folder for folder in folders if folder not in self._order.folders]
+        return [folder for folder in folders if folder not in self._folders]
 
 
 def cut(wheel: str, version: str | None) -> str | None:
@@ -217,8 +220,8 @@ def _distinct(paths: Iterable[Path]) -> list[Path]:
     return list(seen.values())
 
 
-def _is_major(name: str) -> bool:
-    return name.startswith("libcu") and re.fullmatch(_MAJOR, name) is not None
+def _majors_among(names: Iterable[str]) -> Iterator[str]:
+    return (name for name in names if name[:5] == "libcu" and re.fullmatch(_MAJOR, name))
 
 
 def _file_version(path: Path) -> str | None:

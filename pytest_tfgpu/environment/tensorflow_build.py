@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -104,10 +105,10 @@ def _not_installed(python: tuple[int, int]) -> str:
 def _owners(site: Path) -> list[tuple[str, str, Path]]:
     """Return (name, version, metadata folder) of the distributions that TensorFlow's files belong to."""
     candidates = []
-    for folder in sorted(site.glob("*.dist-info")):
-        stem, _, version = folder.name.removesuffix(".dist-info").rpartition("-")
+    for name in sorted(name for name in os.listdir(site) if name.endswith(".dist-info")):  # noqa: PTH208
+        stem, _, version = name.removesuffix(".dist-info").rpartition("-")
         if stem.replace("-", "_").lower().startswith(_DISTRIBUTIONS):
-            candidates.append((stem.replace("_", "-").lower(), version, folder))
+            candidates.append((stem.replace("_", "-").lower(), version, site / name))
     if len(candidates) == 1 and candidates[0][0] in _PLAIN_NAMES:
         return candidates
     owners = [candidate for candidate in candidates if _records(candidate[2], BUILD_INFO)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_tfgpu._compat import JUnitFile
-from pytest_tfgpu.session import Session, payload
+from pytest_tfgpu.session import Session, diagnosis_of
 
 if TYPE_CHECKING:
     from pytest_tfgpu.redaction import Redactor
@@ -26,24 +26,26 @@ class JUnit:
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
-        if "diagnosis" not in payload(report) or report.outcome != "failed":
+        diagnosis = diagnosis_of(report)
+        if diagnosis is None:
             return (yield)
         file = JUnitFile.of(self._config)
         entry = None if file is None else file.entry(report)
         yield
         with self._session.guard("the JUnit file"):
             if entry is not None:
-                entry.explain(self._told(report))
+                entry.explain(self._told(report.nodeid, diagnosis))
         return None
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_collectreport(self, report: pytest.CollectReport) -> Generator[None, None, None]:
         yield
-        if "diagnosis" in payload(report):
+        diagnosis = diagnosis_of(report)
+        if diagnosis is not None:
             with self._session.guard("the JUnit file"):
                 file = JUnitFile.of(self._config)
                 if file is not None:
-                    file.entry(report).explain(self._told(report))
+                    file.entry(report).explain(self._told(report.nodeid, diagnosis))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
@@ -53,13 +55,13 @@ class JUnit:
                 for name, value in self._properties().items():
                     file.add_property(name, self._redactor.text(value))
 
-    def _told(self, report: pytest.TestReport | pytest.CollectReport) -> str:
+    def _told(self, nodeid: str, data: dict[str, Any]) -> str:
         """Count the cause of a failure; return what to say of it."""
         from pytest_tfgpu.model import Diagnosis
         from pytest_tfgpu.reporters.checks import named
 
-        diagnosis = Diagnosis.of(payload(report)["diagnosis"])
-        self._causes.setdefault(diagnosis.cause, {})[report.nodeid] = None
+        diagnosis = Diagnosis.of(data)
+        self._causes.setdefault(diagnosis.cause, {})[nodeid] = None
         return self._redactor.text(named(diagnosis))
 
     @cached_property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_tfgpu import _compat
-from pytest_tfgpu.session import payload
+from pytest_tfgpu.session import Session, diagnosis_of, payload
 
 if TYPE_CHECKING:
     from pytest_tfgpu.model import TestResult
@@ -27,7 +27,8 @@ class Collected:
     def add(self, report: pytest.TestReport | pytest.CollectReport) -> None:
         """Take over what a report carries."""
         data = payload(report)
-        if "diagnosis" in data and report.outcome == "failed":
+        diagnosis = diagnosis_of(report)
+        if diagnosis is not None:
             phase = report.when or "collect"
             place: dict[str, Any] = {"nodeid": report.nodeid, "phase": phase}
             file, line, _ = report.location or ("", None, "")
@@ -35,31 +36,54 @@ class Collected:
             if own and phase != "collect" and line is not None:
                 place["line"] = line + 1
             key = (report.nodeid, phase, _compat.subtest(report))
-            self.diagnoses[key] = {**data["diagnosis"], **place}
+            self.diagnoses[key] = {**diagnosis, **place}
         if "skip" in data:
             self.skips[report.nodeid] = {**data["skip"], "nodeid": report.nodeid}
 
 
 class Recorder:
-    """Keeps every report until the end; registered only where a report was asked for."""
+    """Keeps one result per test; registered only where a report was asked for."""
 
-    def __init__(self) -> None:
-        self._reports: list[pytest.TestReport] = []
-        self._remarkable: list[pytest.TestReport] = []
-        self._modules: list[pytest.CollectReport] = []
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._tests: dict[str, dict[str, Any]] = {}
+        self._location: object = None
+        self._test: dict[str, Any] = {}
+        self._remarkable: list[pytest.TestReport | pytest.CollectReport] = []
 
+    @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self._reports.append(report)
-        if report.outcome != "passed":
-            self._remarkable.append(report)
+        extra = report.__dict__  # thousands of these are read: attributes would take three times as long
+        try:
+            if (
+                extra["location"] is not self._location
+            ):  # the reports of one item share it, but for those of workers
+                self._location, nodeid = extra["location"], report.nodeid
+                self._test = self._tests.get(nodeid) or {
+                    "nodeid": nodeid, "outcome": "passed", "started": report.start, "seconds": 0.0,
+                }  # fmt: skip
+                self._tests[nodeid] = self._test
+            if "context" not in extra:  # not of a subtest
+                self._test["seconds"] += extra["duration"]
+            if extra["outcome"] != "passed" or "wasxfail" in extra:
+                _note(self._test, report)
+                self._remarkable.append(report)
+            if "worker_id" in extra:
+                self._test["worker"] = extra["worker_id"]
+        except Exception as error:
+            self._session.problem("recording a test", error)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.outcome != "passed":
-            self._modules.append(report)
+            self._remarkable.append(report)
+        if report.outcome == "failed":
+            cause = (diagnosis_of(report) or {}).get("cause")
+            self._tests[report.nodeid] = {
+                "nodeid": report.nodeid, "outcome": "error", "phase": "collect", "cause": cause,
+            }  # fmt: skip
 
     def remarkable(self) -> Iterator[pytest.TestReport | pytest.CollectReport]:
         """Yield the reports that may carry something for us."""
-        yield from self._modules
         yield from self._remarkable
 
     def tests(self, gpus: Mapping[str, int]) -> tuple[TestResult, ...]:
@@ -69,33 +93,10 @@ class Recorder:
         """
         from pytest_tfgpu.model import TestResult
 
-        found: dict[str, dict[str, Any]] = {}
-        for module in self._modules:
-            if module.outcome == "failed":
-                cause = payload(module).get("diagnosis", {}).get("cause")
-                found[module.nodeid] = {
-                    "nodeid": module.nodeid, "outcome": "error", "phase": "collect", "cause": cause,
-                }  # fmt: skip
-        here: object = None
-        test: dict[str, Any] = {}
-        for report in self._reports:
-            extra = report.__dict__
-            if extra["location"] is not here:  # the reports of one item share it, but for those of workers
-                here, nodeid = extra["location"], report.nodeid
-                test = found.get(nodeid) or {
-                    "nodeid": nodeid, "outcome": "passed", "started": report.start, "seconds": 0.0,
-                }  # fmt: skip
-                found[nodeid] = test
-            if "context" not in extra:  # not of a subtest
-                test["seconds"] += extra["duration"]
-            if extra["outcome"] != "passed" or "wasxfail" in extra:
-                _note(test, report)
-            if "worker_id" in extra:
-                test["worker"] = extra["worker_id"]
-        for test in found.values() if gpus else ():
+        for test in self._tests.values() if gpus else ():
             if test.get("worker") in gpus:
                 test["gpu"] = gpus[test["worker"]]
-        return tuple(map(TestResult.of, found.values()))
+        return tuple(map(TestResult.of, self._tests.values()))
 
 
 def _note(test: dict[str, Any], report: pytest.TestReport) -> None:
@@ -103,11 +104,11 @@ def _note(test: dict[str, Any], report: pytest.TestReport) -> None:
     outcome = _outcome(report)
     if _RANK[outcome] >= _RANK[test["outcome"]]:
         test["outcome"], test["phase"] = outcome, report.when
-    data = payload(report)
-    if "diagnosis" in data and report.outcome == "failed":
-        test["cause"] = data["diagnosis"]["cause"]
-    elif "expected" in data:
-        test["cause"] = data["expected"]
+    diagnosis = diagnosis_of(report)
+    if diagnosis is not None:
+        test["cause"] = diagnosis["cause"]
+    elif "expected" in payload(report):
+        test["cause"] = payload(report)["expected"]
 
 
 def _outcome(report: pytest.TestReport) -> str:

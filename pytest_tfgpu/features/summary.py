@@ -44,7 +44,7 @@ class Summary:
         self._report: Report | None = None
         self._recorder: Recorder | None = None
         if self._targets:
-            self._recorder = Recorder()
+            self._recorder = Recorder(session)
             config.pluginmanager.register(self._recorder, "tfgpu-recorder")
 
     @pytest.hookimpl(tryfirst=True)
