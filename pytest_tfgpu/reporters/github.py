@@ -16,7 +16,7 @@ from pytest_tfgpu.reporters import checks
 from pytest_tfgpu.reporters.files import append
 from pytest_tfgpu.reporters.groups import Group, SkipGroup, cause_groups, skip_groups, title, unexplained
 from pytest_tfgpu.reporters.terminal import machine_line
-from pytest_tfgpu.reporters.text import clean, count
+from pytest_tfgpu.reporters.text import clean, count, spans
 
 SUMMARY_LIMIT = 1024 * 1024
 """Bytes of a step's summary; GitHub drops a larger one (its documentation of workflow commands)."""
@@ -144,9 +144,9 @@ def _explained(entry: Diagnosis | Finding) -> list[str]:
     lines = [_quote(quote) for quote in entry.evidence[:_EVIDENCE]]
     note = getattr(entry, "note", None)
     if note:
-        lines.append(f"<p>{_html(note)}</p>")
+        lines.append(f"<p>{_prose(note)}</p>")
     if entry.help:
-        lines += ["<ul>", *(f"<li>{_html(_advice(help))}</li>" for help in entry.help), "</ul>"]
+        lines += ["<ul>", *(f"<li>{_prose(_advice(help))}</li>" for help in entry.help), "</ul>"]
     return lines
 
 
@@ -173,4 +173,15 @@ def _table(heads: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def _html(text: str) -> str:
     """Return text for HTML that also starts no mention."""
-    return escape(clean(text), quote=False).replace("@", "@&#8203;")
+    return _escaped(clean(text))
+
+
+def _prose(text: str) -> str:
+    """Return text for HTML in which what stands between backticks is code."""
+    return "".join(
+        f"<code>{_escaped(piece)}</code>" if is_code else _escaped(piece) for piece, is_code in spans(text)
+    )
+
+
+def _escaped(text: str) -> str:
+    return escape(text, quote=False).replace("@", "@&#8203;")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pytest_tfgpu.frameworks import without_frame
 from pytest_tfgpu.model import Report
 from pytest_tfgpu.reporters.html_parts import FILTERS, parts
-from pytest_tfgpu.reporters.text import clean
+from pytest_tfgpu.reporters.text import clean, spans
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -50,7 +50,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters.update(FILTERS, quoted=_quoted)
+    environment.filters.update(FILTERS, quoted=_quoted, prose=_prose)
     return environment
 
 
@@ -68,3 +68,11 @@ def _quoted(text: str) -> Markup:
     if len(lines) > _LINES:
         shown.append(f"... and {len(lines) - _LINES} more lines")
     return Markup("\n").join(escape(line) for line in shown)
+
+
+def _prose(text: str) -> Markup:
+    """Return text in which what stands between backticks is code, as markup."""
+    from markupsafe import Markup, escape
+
+    code = Markup("<code>{}</code>").format
+    return Markup("").join(code(piece) if is_code else escape(piece) for piece, is_code in spans(text))

@@ -13,7 +13,7 @@ from pytest_tfgpu.model import Diagnosis, EvidenceLine, Finding, Preflight, Repo
 from pytest_tfgpu.reporters import checks
 from pytest_tfgpu.reporters.groups import Group, cause_groups, skip_groups, title, unexplained
 from pytest_tfgpu.reporters.terminal import machine_line
-from pytest_tfgpu.reporters.text import clean, count
+from pytest_tfgpu.reporters.text import clean, count, spans
 
 _NODEIDS = 50
 """Tests that are named per cause."""
@@ -87,9 +87,9 @@ def _group(group: Group) -> Iterator[str]:
 def _explained(entry: Diagnosis | Finding) -> Iterator[str]:
     yield from map(_quote, entry.evidence[:_EVIDENCE])
     if note := getattr(entry, "note", None):
-        yield text(note)
+        yield prose(note)
     if entry.help:
-        advice = (text(help.text if help.sure else f"Worth a try: {help.text}") for help in entry.help)
+        advice = (prose(help.text if help.sure else f"Worth a try: {help.text}") for help in entry.help)
         yield "\n".join(f"- {line}" for line in advice)
 
 
@@ -109,11 +109,22 @@ def _names(nodeids: Sequence[str], number: int | None = None) -> str:
 def text(value: str) -> str:
     """Return text from outside for a line of prose or a cell of a table."""
     value = clean(value)
-    escaped = _SIGNS.sub(lambda match: _ENTITIES.get(match[0], f"\\{match[0]}"), value)
+    escaped = _escaped(value)
     start = _STARTS.match(value)
     if start is None:
         return escaped
     return f"\\{escaped}" if not start[0].isdigit() else f"{start[0]}\\{escaped[len(start[0]) :]}"
+
+
+def prose(value: str) -> str:
+    """Return text for a line of its own in which what stands between backticks is code."""
+    first, *rest = spans(value) or [("", False)]
+    pieces = [code(first[0]) if first[1] else text(first[0]) + " " * first[0].endswith(" ")]
+    return "".join([*pieces, *(code(piece) if is_code else _escaped(piece) for piece, is_code in rest)])
+
+
+def _escaped(value: str) -> str:
+    return _SIGNS.sub(lambda match: _ENTITIES.get(match[0], f"\\{match[0]}"), value)
 
 
 def code(value: str) -> str:

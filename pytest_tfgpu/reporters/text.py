@@ -21,6 +21,7 @@ _SPACE = re.compile(r"[ \t\n\r\f\v]+")
 _UNPRINTABLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]"
 )
+_CODE = r"(?<!`)`([^`\s](?:[^`]*[^`\s])?)`(?!`)"
 _COMMANDS = re.compile(r"##(?=\[|vso\[|teamcity\[)", re.IGNORECASE)
 
 
@@ -35,6 +36,12 @@ def clean(text: str, *, longest: int = LONGEST) -> str:
     if len(text) > longest:
         text = text[: longest - 3] + "..."
     return text
+
+
+def spans(text: str) -> list[tuple[str, bool]]:
+    """Return the pieces of a text on one line, and whether each is code: whether it stood between two backticks."""
+    parts = re.split(_CODE, clean(text))
+    return [(part, number % 2 == 1) for number, part in enumerate(parts) if part]
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sample_reports import FULL, HOSTILE, MISMATCH, NOT_ASKED, OK, UNUSABLE, diagnosed, hostile, report
 
-from pytest_tfgpu.model import EvidenceLine, Facts, Finding, Preflight, Report, Skip, TestResult
+from pytest_tfgpu.model import EvidenceLine, Facts, Finding, Help, Preflight, Report, Skip, TestResult
 from pytest_tfgpu.reporters.github import SUMMARY_LIMIT, append_summary, render, step_summary
 from pytest_tfgpu.reporters.github_annotations import LIMIT, annotation_lines
 
@@ -230,6 +230,15 @@ def test_hostile_text_stays_text(text: str) -> None:
 def test_text_is_shown_as_it_was(text: str) -> None:
     """What means something in Markdown or HTML is shown letter for letter."""
     assert text in as_shown(render(report(diagnoses=(diagnosed("t.py::a", summary=text),)))).text
+
+
+def test_commands_in_advice_are_code() -> None:
+    """What stands between backticks in advice is code; a backtick alone is a letter."""
+    help = (Help("Run `pip check` on a `<b>`, @you."), Help("A ` alone.", sure=False))
+    summary = render(report(diagnoses=(diagnosed("t.py::a", help=help, note="See `x`."),)))
+    assert "<li>Run <code>pip check</code> on a <code>&lt;b&gt;</code>, @&#8203;you.</li>" in summary
+    assert "<li>Worth a try: A ` alone.</li>" in summary
+    assert "<p>See <code>x</code>.</p>" in summary
 
 
 def test_no_blank_line_inside_a_part() -> None:

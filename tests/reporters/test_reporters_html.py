@@ -24,6 +24,7 @@ from pytest_tfgpu.model import (
     Finding,
     Gpu,
     GpuChecks,
+    Help,
     MemoryUse,
     Preflight,
     Report,
@@ -245,8 +246,8 @@ def test_moment() -> None:
 
 @pytest.mark.parametrize("text", HOSTILE, ids=ascii)
 def test_hostile_text_stays_text(text: str) -> None:
-    """No text adds an element or an attribute: the page is the one that a harmless text gives."""
-    page, harmless = Page(hostile(text)), Page(hostile("x"))
+    """No text adds an element or an attribute: the page is the one that a harmless text with its backticks gives."""
+    page, harmless = Page(hostile(text)), Page(hostile(re.sub(r"[^`\s]", "x", text)))
     assert page.elements == harmless.elements
     assert [name for name, _ in page.attributes] == [name for name, _ in harmless.attributes]
     assert not re.search(
@@ -260,6 +261,16 @@ def test_hostile_text_stays_text(text: str) -> None:
 def test_text_is_shown_as_it_was(text: str) -> None:
     """What means something in HTML or to the template is shown letter for letter."""
     assert text in Page(report(diagnoses=(diagnosed("t.py::a", summary=text),))).text
+
+
+def test_commands_in_advice_are_code() -> None:
+    """What stands between backticks in advice is code; a backtick alone, and one in a quote, is a letter."""
+    help = (Help("Run `pip check` on a `<b>`."), Help("A ` alone, and ``two``.", sure=False))
+    page = Page(report(diagnoses=(diagnosed("t.py::a", help=help, note="See `x`.", summary="`s`"),)))
+    assert "<li>Run <code>pip check</code> on a <code>&lt;b&gt;</code>.</li>" in page.html
+    assert "</em> A ` alone, and ``two``.</li>" in page.html
+    assert "<p>See <code>x</code>.</p>" in page.html
+    assert "<code>s</code>" not in page.html
 
 
 def test_direction_is_made_visible() -> None:

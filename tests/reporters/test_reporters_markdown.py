@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sample_reports import FULL, HOSTILE, MISMATCH, OK, UNUSABLE, diagnosed, hostile, report
 
-from pytest_tfgpu.model import EvidenceLine, Report, Skip, TestResult
-from pytest_tfgpu.reporters.markdown import code, render, table, text
-from pytest_tfgpu.reporters.text import clean
+from pytest_tfgpu.model import EvidenceLine, Help, Report, Skip, TestResult
+from pytest_tfgpu.reporters.markdown import code, prose, render, table, text
+from pytest_tfgpu.reporters.text import clean, spans
 
 OWN_TAGS = set(re.findall(r"\w+", "h1 h2 h3 p strong code pre ul li table thead tbody tr th td"))
 
@@ -165,6 +165,24 @@ def test_hostile_text_stays_text(value: str) -> None:
 
 
 PRINTABLE = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
+
+
+def test_commands_in_advice_are_code() -> None:
+    """What stands between backticks in advice is code, first, in the middle and last; a backtick alone is a letter."""
+    help = (Help("Run `pip check` or `a*b`"), Help("`nvidia-smi` shows it."), Help("A ` alone.", sure=False))
+    markdown = written(report(diagnoses=(diagnosed("t.py::a", help=help, note="See `x|y`."),)))
+    assert "- Run `pip check` or `a*b`\n- `nvidia-smi` shows it.\n" in markdown
+    assert "- Worth a try: A \\` alone.\n" in markdown
+    assert "See x&#124;y.\n" in markdown
+
+
+@given(st.text(st.sampled_from("`ab *_|@1. "), max_size=30))
+def test_advice_is_shown_without_the_backticks_of_code(value: str) -> None:
+    """Any advice is shown letter for letter, but for the backticks that make code."""
+    page = Page(f"{prose(value)}\n")
+    assert set(page.tags) <= {"p", "code"}
+    shown = "".join(piece for piece, _ in spans(value))
+    assert page.text.replace("\u200b", "").split() == shown.split()
 
 
 @given(PRINTABLE)
