@@ -113,13 +113,15 @@ class Summary:
             return
         parts = [self._lines]
         if said.diagnoses or said.skips or memory:
+            from pytest_tfgpu.reporters.links import linker
             from pytest_tfgpu.reporters.terminal import causes_lines, memory_lines, skips_lines
             from pytest_tfgpu.reporters.text import encodable
 
             width, encoding = _compat.screen(self._config)
             report = encodable(self._report or self._build(None), encoding)
             every = self._config.get_verbosity() > 0
-            causes = causes_lines(report, width, markup=self._paint, every=every)
+            link = linker(os.environ) if terminal.hasmarkup else None
+            causes = causes_lines(report, width, markup=self._paint, link=link, every=every)
             most = self._session.settings.memory
             parts = [causes, skips_lines(report, width), memory_lines(report, most), *parts]
         terminal.write_sep("=", "tfgpu summary")

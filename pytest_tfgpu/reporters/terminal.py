@@ -160,11 +160,17 @@ def _advice(help: Help) -> str:
 
 
 def causes_lines(
-    report: Report, width: int, *, markup: Markup | None = None, every: bool = False
+    report: Report,
+    width: int,
+    *,
+    markup: Markup | None = None,
+    link: Markup | None = None,
+    every: bool = False,
 ) -> list[str]:
     """Return the failures by cause, under a title line such as `3 tests, one cause`; nothing without any.
 
-    `every`: name every test and everything that is said of them, however many there are.
+    `link` makes a text (given first) a link to what is known of a cause. `every`: name every test and everything that
+    is said of them, however many there are.
     """
     paint = markup or _plain
     groups = cause_groups(report)
@@ -172,9 +178,11 @@ def causes_lines(
         return []
     lines = [title(groups)]
     for group in groups:
-        lines += [
-            paint(line, "bold") for line in guard(_wrapped(f"{clean(group.cause)}: {group.size}", width, ""))
-        ]
+        cause = clean(group.cause)
+        first, *more = guard(_wrapped(f"{cause}: {group.size}", width, ""))
+        if link is not None and first.startswith(cause):
+            first = link(cause, cause) + first[len(cause) :]
+        lines += [paint(line, "bold") for line in (first, *more)]
         lines += _members(group, width, every)
     return guard(lines)
 

@@ -132,3 +132,28 @@ def explained(outcome: Outcome) -> list[str]:
     assert lines, outcome.text
     assert lines[0].startswith("Likely cause: ")
     return lines
+
+
+METADATA = """Metadata-Version: 2.1
+Name: pytest-tfgpu
+Version: 9
+Project-URL: Documentation, https://docs.example/here
+"""
+
+
+@pytest.mark.parametrize(
+    ("colour", "forced", "links"), [("yes", "1", 2), ("yes", "0", 0), ("no", "1", 0)], ids=str
+)
+def test_links_to_the_causes(forked: Forked, failing: Suite, colour: str, forced: str, links: int) -> None:
+    """The summary's causes are links where the terminal knows them; reports and explanations hold none."""
+    failing.write("site/pytest_tfgpu-9.dist-info/METADATA", METADATA)
+    failing.write("conftest.py", "import sys\n\nsys.path.insert(0, 'site')\n")
+    ran = forked.run(
+        failing, f"--color={colour}", "--junitxml=junit.xml", environment={"FORCE_HYPERLINK": forced}
+    )
+    found = re.findall(r"\x1b\]8;;(\S+?)\x1b\\(\S+?)\x1b\]8;;\x1b\\: ", ran.text)
+    pages = [f"https://docs.example/here/reference/causes/{cause}.md" for _, cause in found]
+    assert [address for address, _ in found] == pages
+    assert len(found) == ran.text.count("\x1b]8;;http") == links
+    for name in ("junit.xml", "report.json"):
+        assert "docs.example" not in (failing.folder / name).read_text("utf-8")
