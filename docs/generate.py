@@ -352,7 +352,7 @@ def report_page() -> str:
     records = (
         model.Report, model.Preflight, model.GpuChecks, model.CheckResult, model.LoadedLibrary, model.Finding,
         model.TestResult, model.Diagnosis, model.TestDiagnosis, model.EvidenceLine, model.Help, model.CauseCount,
-        model.Skip,
+        model.Skip, model.MemoryUse, model.Host,
     )  # fmt: skip
     return page(
         "JSON report",

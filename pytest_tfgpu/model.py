@@ -242,6 +242,17 @@ class MemoryUse(Record):
 
 
 @record
+class Host(Record):
+    """Another host, on which pytest-xdist's workers ran tests: they were judged by what it has."""
+
+    name: str
+    """As the host calls itself."""
+    workers: tuple[str, ...]
+    facts: Facts
+    preflight: Preflight
+
+
+@record
 class Report(Record):
     """What a session has to say: the JSON report of schema 1, and what every other report is made from."""
 
@@ -260,6 +271,8 @@ class Report(Record):
     skips: tuple[Skip, ...] = _always()
     memory: tuple[MemoryUse, ...] = ()
     """Where `--tfgpu-memory` was asked for: the tests that used a GPU."""
+    hosts: tuple[Host, ...] = ()
+    """The other hosts, where there were any; `facts` and `preflight` are of the one on which pytest was started."""
     problems: tuple[str, ...] = ()
     """Defects of the plugin itself during the session, one line each."""
     schema: int = field(default=1, metadata={"always": True})

@@ -43,6 +43,7 @@ class Summary:
         self._said = False
         self._report: Report | None = None
         self._recorder: Recorder | None = None
+        self._hosts: dict[str, dict[str, Any]] = {}
         if self._targets:
             self._recorder = Recorder(session)
             config.pluginmanager.register(self._recorder, "tfgpu-recorder")
@@ -86,6 +87,11 @@ class Summary:
         told = getattr(node, "workeroutput", {}).get("tfgpu", {})
         for line in told.get("problems", ()):
             self._session.note(line)
+        if "host" in told:
+            host = self._hosts.get(told["host"], told)
+            latest = told if host["preflight"]["verdict"] == "not-asked" else host
+            workers = [*host.get("workers", ()), str(node.gateway.id)]
+            self._hosts[told["host"]] = {**latest, "workers": workers}
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         if not self._said:
@@ -158,7 +164,7 @@ class Summary:
         from dataclasses import replace
 
         from pytest_tfgpu.features.delivery import unfinished
-        from pytest_tfgpu.model import Facts, MemoryUse, Skip, TestDiagnosis
+        from pytest_tfgpu.model import Facts, Host, MemoryUse, Skip, TestDiagnosis
         from pytest_tfgpu.redaction import Redactor
 
         collected = self._collected()
@@ -177,6 +183,7 @@ class Summary:
             causes=_by_cause(diagnoses),
             skips=tuple(map(Skip.from_json, collected.skips.values())),
             memory=tuple(map(MemoryUse.of, self._memory())),
+            hosts=tuple(map(Host.from_json, self._hosts.values())),
             problems=tuple(self._session.problems),
         )
         return Redactor({**self._environment, **os.environ}).report(report)

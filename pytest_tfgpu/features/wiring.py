@@ -98,23 +98,33 @@ def _join(config: pytest.Config, session: Session, handed: Mapping[str, Any]) ->
         session.shared = Path(handed["shared"])
         if session.settings.preflight:
             session.read_verdict = partial(sharing.find, session.shared)
-    config.pluginmanager.register(Worker(config, session), "tfgpu-worker")
+    config.pluginmanager.register(Worker(config, session, handed.get("host")), "tfgpu-worker")
 
 
 class Worker:
-    """In an xdist worker: tells the controller at the end what went wrong in the plugin."""
+    """In an xdist worker: tells the controller at the end of its host, where that is another one, and what went wrong.
 
-    def __init__(self, config: pytest.Config, session: Session) -> None:
+    `host`: by which the workers of another host know one another; None on the controller's own.
+    """
+
+    def __init__(self, config: pytest.Config, session: Session, host: str | None) -> None:
         self._config = config
         self._session = session
+        self._host = host
 
     def pytest_sessionfinish(self) -> None:
-        if self._session.is_remote and self._session.preflight.verdict in ("absent", "unusable"):
-            import platform
+        session = self._session
+        told: dict[str, Any] = {}
+        if self._host is not None and (session.settings.report or session.settings.preflight):
+            with session.guard("telling of this host"):
+                import platform
 
-            verdict = self._session.preflight
-            self._session.note(f"on {platform.node()}: GPU {verdict.verdict}: {verdict.reason}")
-        self._config.workeroutput["tfgpu"] = {"problems": self._session.problems}  # type: ignore[attr-defined]
+                verdict, name = session.preflight, platform.node()
+                if verdict.verdict in ("absent", "unusable"):
+                    session.note(f"on {name}: GPU {verdict.verdict}: {verdict.reason}")
+                facts = session.facts.to_json()
+                told = {"host": self._host, "name": name, "facts": facts, "preflight": verdict.to_json()}
+        self._config.workeroutput["tfgpu"] = {"problems": session.problems, **told}  # type: ignore[attr-defined]
 
 
 def _facts_of_share(collect: Callable[[], Facts], memory_mib: dict[str, int]) -> Facts:

@@ -64,6 +64,7 @@ def merge(reports: Sequence[Report]) -> Report:
         causes=_causes(diagnoses),
         memory=tuple(use for report in reports for use in report.memory),
         skips=tuple(_distinct(s for report in reports for s in report.skips if s.nodeid not in ran)),
+        hosts=tuple(_distinct(host for report in reports for host in report.hosts)),
         problems=tuple(_distinct(problem for report in reports for problem in report.problems)),
     )
 

@@ -15,7 +15,7 @@ from pytest_tfgpu.model import Diagnosis, EvidenceLine, Finding, Help, Preflight
 from pytest_tfgpu.reporters import checks
 from pytest_tfgpu.reporters.files import append
 from pytest_tfgpu.reporters.groups import Group, SkipGroup, cause_groups, skip_groups, title, unexplained
-from pytest_tfgpu.reporters.terminal import machine_line
+from pytest_tfgpu.reporters.terminal import host_lines, machine_line
 from pytest_tfgpu.reporters.text import clean, count, spans
 
 SUMMARY_LIMIT = 1024 * 1024
@@ -77,6 +77,8 @@ def _blocks(report: Report) -> Iterator[tuple[str, str]]:
     yield "title", f"<h3>TensorFlow tests{': ' if outcomes else ''}{outcomes}{unfinished}</h3>"
     if machine := machine_line(report.facts):
         yield "machine", f"<p>{_html(machine)}</p>"
+    for line in host_lines(report):
+        yield "host", f"<p>{_html(line)}</p>"
     yield from _preflight_blocks(report.preflight)
     if groups:
         yield "title", f"<h4>{title(groups)}</h4>"

@@ -20,6 +20,7 @@ from pytest_tfgpu.reporters.groups import Group, cause_groups, skip_groups, titl
 from pytest_tfgpu.reporters.html_machine import devices, facts, memory, slowest_check
 from pytest_tfgpu.reporters.html_memory import memory_picture
 from pytest_tfgpu.reporters.html_timeline import timeline
+from pytest_tfgpu.reporters.terminal import host_lines
 from pytest_tfgpu.reporters.text import count, duration, mib
 
 NODEIDS = 50
@@ -94,6 +95,7 @@ def parts(report: Report) -> dict[str, Any]:
         "slowest": sorted(report.tests, key=lambda test: -(test.seconds or 0))[:10],
         "files": _files(report),
         "facts": list(facts(report.facts)),
+        "hosts": host_lines(report),
         "named": NODEIDS,
         "shares": _RANK,
         "categories": _CATEGORIES,

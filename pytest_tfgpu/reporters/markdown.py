@@ -12,7 +12,7 @@ from pytest_tfgpu.frameworks import without_frame
 from pytest_tfgpu.model import Diagnosis, EvidenceLine, Finding, Preflight, Report
 from pytest_tfgpu.reporters import checks
 from pytest_tfgpu.reporters.groups import Group, cause_groups, skip_groups, title, unexplained
-from pytest_tfgpu.reporters.terminal import machine_line
+from pytest_tfgpu.reporters.terminal import host_lines, machine_line
 from pytest_tfgpu.reporters.text import clean, count, spans
 
 _NODEIDS = 50
@@ -38,6 +38,7 @@ def _blocks(report: Report) -> Iterator[str]:
     yield f"# TensorFlow tests{': ' if outcomes else ''}{outcomes}{'' if report.complete else ' (incomplete)'}"
     if machine := machine_line(report.facts):
         yield text(machine)
+    yield from map(text, host_lines(report))
     yield from _preflight(report.preflight)
     groups = cause_groups(report)
     if groups:

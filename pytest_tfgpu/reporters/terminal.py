@@ -39,6 +39,16 @@ def machine_line(facts: Facts) -> str:
     return "" if facts == Facts() else clean(", ".join(_machine(facts)))
 
 
+def host_lines(report: Report) -> list[str]:
+    """Return a line for each other host: its workers, its facts and how its preflight ended."""
+    lines = []
+    for host in report.hosts:
+        verdict = checks.verdict(host.preflight)
+        told = "; ".join(filter(None, (machine_line(host.facts), verdict)))
+        lines.append(clean(f"On {host.name} ({', '.join(host.workers)}): {told or 'nothing is known of it'}"))
+    return lines
+
+
 def _machine(facts: Facts) -> list[str]:
     parts = [_tensorflow(facts)]
     built_for = facts.built_for

@@ -16,6 +16,7 @@ from pytest_tfgpu.model import (
     Gpu,
     GpuChecks,
     Help,
+    Host,
     Preflight,
     Report,
     Skip,
@@ -168,5 +169,6 @@ def hostile(text: str) -> Report:
         ),
         causes=(CauseCount(text, 2, (text, text + "::b")),),
         skips=(Skip(text, text, text, text),),
+        hosts=(Host(text, (text,), Facts(tensorflow=text), Preflight("unusable", text, None)),),
         problems=(text,),
     )

@@ -27,13 +27,18 @@ from pytest_tfgpu.model import (
     Finding,
     GpuChecks,
     Health,
+    Host,
     MemoryUse,
     Preflight,
     Skip,
 )
+from pytest_tfgpu.reporters import github, html, markdown
+from pytest_tfgpu.reporters.checks import verdict
 from pytest_tfgpu.reporters.terminal import (
     causes_lines,
     header_line,
+    host_lines,
+    machine_line,
     memory_lines,
     preflight_lines,
     skips_lines,
@@ -315,6 +320,20 @@ def test_skips_wrap_under_themselves() -> None:
 
 
 # ------------------------------------------------------------------------------------------------ memory
+
+
+def test_other_hosts() -> None:
+    """Each other host is a line with its workers, its facts and how its checks ended, in every form for people."""
+    there = (Host("node7", ("gw1", "gw2"), FACTS, UNUSABLE), Host("node8", ("gw3",), Facts(), NOT_ASKED))
+    subject = report(hosts=there, problems=("x",))
+    first, second = host_lines(subject)
+    assert first == f"On node7 (gw1, gw2): {machine_line(FACTS)}; {verdict(UNUSABLE)}"
+    assert "2 x Tesla T4; GPU unusable: cuDNN 8.9.6 was loaded; " in first
+    assert second == "On node8 (gw3): nothing is known of it"
+    assert "\nOn node7 (gw1, gw2): TensorFlow 2.21.0" in "".join(markdown.render(subject))
+    assert f"<p>{second}</p>" in github.render(subject)
+    pytest.importorskip("jinja2")
+    assert f"<p>{second}</p>" in "".join(html.render(subject))
 
 
 def test_memory_of_the_largest() -> None:

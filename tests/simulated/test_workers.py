@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 import socket
@@ -388,3 +389,13 @@ def test_product(tfgpu):
     assert all(reason.startswith(broken) for reason in remote.values())
     assert f"pytest-tfgpu: on {platform.node()}: GPU unusable: 2 of 2 GPUs fail a check" in done.stdout
     assert list(tmp_path.iterdir()) == []
+    told = json.loads(report.read_text("utf-8"))
+    assert [gpu["name"] for gpu in told["facts"]["gpus"]] == ["Tesla T4"]
+    (other,) = told["hosts"]
+    assert (other["name"], len(other["workers"])) == (platform.node(), 1)
+    assert [gpu["name"] for gpu in other["facts"]["gpus"]] == ["NVIDIA A100"] * 2
+    assert other["preflight"]["verdict"] == "unusable"
+    assert {check["outcome"] for gpu in other["preflight"]["gpus"] for check in gpu["checks"]} == {
+        "passed",
+        "failed",
+    }
