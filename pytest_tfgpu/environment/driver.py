@@ -9,6 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from pytest_tfgpu.environment.files import text_of
 from pytest_tfgpu.environment.nvml import Answer
 from pytest_tfgpu.model import Gpu, GpuProcess, Health
 
@@ -61,7 +62,7 @@ def collect(answer: Answer, root: Path = Path("/")) -> Driver:
 
 def kernel_version(root: Path = Path("/")) -> str | None:
     """Return the version of the loaded NVIDIA kernel module; None where none is loaded."""
-    text = _text(root / MODULE.lstrip("/"))
+    text = text_of(root / MODULE.lstrip("/"))
     match = re.search(_VERSION, text) if text else None
     return match[1] if match else None
 
@@ -76,7 +77,9 @@ def device_files(root: Path = Path("/")) -> tuple[str, ...]:
     except OSError:
         functions = []
     for function in functions:
-        if _text(function / "vendor").strip() == _NVIDIA and _text(function / "class").startswith(_DISPLAY):
+        if text_of(function / "vendor").strip() == _NVIDIA and text_of(function / "class").startswith(
+            _DISPLAY
+        ):
             found.append(PCI + function.name)
     return tuple(found)
 
@@ -89,7 +92,7 @@ def _gpus_from_files(root: Path, devices: tuple[str, ...]) -> tuple[Gpu, ...]:
         folders = []
     gpus = []
     for index, folder in enumerate(folders):
-        pairs = (line.partition(":") for line in _text(folder / "information").splitlines())
+        pairs = (line.partition(":") for line in text_of(folder / "information").splitlines())
         values = {key.strip(): value.strip() for key, _, value in pairs}
         uuid = values.get("GPU UUID", "?")
         gpus.append(Gpu(index=index, name=values.get("Model"), uuid=None if "?" in uuid else uuid))
@@ -108,10 +111,3 @@ def _with_health(
         health = replace(health, xids=xids) if xids else health
         found.append(gpu if health == Health() else replace(gpu, health=health))
     return tuple(found)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

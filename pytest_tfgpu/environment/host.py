@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+from pytest_tfgpu.environment.files import text_of
+
 MIB = 1 << 20
 KIB_PER_MIB = 1 << 10
 
 
 def cores_allowed(root: Path = Path("/")) -> int | None:
     """Return the number of cores that this container may use at a time (cgroup v2 or v1); None: no limit known."""
-    words = _text(root / "sys/fs/cgroup/cpu.max").split()
+    words = text_of(root / "sys/fs/cgroup/cpu.max").split()
     if len(words) != 2:
         folder = root / "sys/fs/cgroup/cpu"
-        words = [_text(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
+        words = [text_of(folder / f"cpu.cfs_{name}_us").strip() for name in ("quota", "period")]
     quota, period = map(_number, words)
     return max(1, math.ceil(quota / period)) if quota and period else None
 
@@ -24,7 +26,7 @@ def memory_free_mib(root: Path = Path("/")) -> int | None:
 
     The least of what the kernel calls available and what the container's limit leaves, where there is one.
     """
-    lines = (line.split() for line in _text(root / "proc/meminfo").splitlines())
+    lines = (line.split() for line in text_of(root / "proc/meminfo").splitlines())
     available = [int(words[1]) // KIB_PER_MIB for words in lines if words[:1] == ["MemAvailable:"]]
     return min(available + _left_by_limit(root), default=None)
 
@@ -34,9 +36,9 @@ def _left_by_limit(root: Path) -> list[int]:
     names = {"memory.max": "memory.current", "memory/memory.limit_in_bytes": "memory/memory.usage_in_bytes"}
     left = []
     for limit_name, used_name in names.items():
-        limit, used = _number(_text(group / limit_name)), _number(_text(group / used_name))
+        limit, used = _number(text_of(group / limit_name)), _number(text_of(group / used_name))
         if limit is not None and used is not None:
-            statistics = _text((group / limit_name).with_name("memory.stat")).splitlines()
+            statistics = text_of((group / limit_name).with_name("memory.stat")).splitlines()
             cache = sum(int(line.split()[1]) for line in statistics if line.startswith("inactive_file "))
             left.append(max(0, limit - used + cache) // MIB)
     return left
@@ -46,10 +48,3 @@ def _number(text: str) -> int | None:
     """Return a number above 0; None for `max`, -1 and everything else."""
     text = text.strip()
     return int(text) if text.isascii() and text.isdigit() and text != "0" else None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""

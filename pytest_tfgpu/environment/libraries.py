@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pytest_tfgpu.environment.elf import NotElfError, read_dynamic
+from pytest_tfgpu.environment.files import text_of
 from pytest_tfgpu.environment.loader import Loader, loader
 from pytest_tfgpu.environment.tensorflow_build import Build
 from pytest_tfgpu.model import Library
@@ -242,10 +243,6 @@ def _wheel_files(site: Path) -> dict[str, tuple[str, str]]:
     files: dict[str, tuple[str, str]] = {}
     for folder in site.glob("nvidia_*.dist-info"):
         stem, _, version = folder.name.removesuffix(".dist-info").rpartition("-")
-        try:
-            record = (folder / "RECORD").read_text(encoding="utf-8", errors="replace")
-        except OSError:
-            continue
-        for name in re.findall(_LISTED, record):
+        for name in re.findall(_LISTED, text_of(folder / "RECORD")):
             files[name] = (stem.replace("_", "-"), cut(stem, version) or version)
     return files

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from pytest_tfgpu.environment.files import text_of
+
 _NAME = re.compile(
     r"(libcuda|libcu[a-zA-Z]\w*|libnvrtc|libnvJitLink|libnccl|libnvidia-ml)\.so(?:\.(\d+(?:\.\d+)*))?$"
 )
@@ -27,18 +29,19 @@ _PROPERTY = {
 """Library -> its function `int f(libraryPropertyType, int *)` (library_types.h: 0, 1, 2 are the version's parts)."""
 
 
+def mapped(maps: Path = Path("/proc/self/maps")) -> list[str]:
+    """Return the paths of the shared libraries that are loaded in this process; none where it isn't Linux's."""
+    rows = (line.split(maxsplit=5) for line in text_of(maps).splitlines() if ".so" in line)
+    return list(dict.fromkeys(row[5] for row in rows if len(row) == 6))
+
+
 def libraries(maps: Path = Path("/proc/self/maps")) -> list[dict[str, Any]]:
     """Return name, file and version of each, as JSON of `LoadedLibrary`; none where the system isn't Linux.
 
     A library that doesn't tell its version has that of its file's name.
     """
-    try:
-        lines = maps.read_text(errors="replace").splitlines()
-    except OSError:
-        return []
-    paths = dict.fromkeys(fields[5] for line in lines if len(fields := line.split(maxsplit=5)) == 6)
     found = []
-    for path in paths:
+    for path in mapped(maps):
         match = _NAME.search(path.removesuffix(" (deleted)").rpartition("/")[2])
         if match:
             version = _ask(match[1], path) or (match[2] if "." in (match[2] or "") else None)

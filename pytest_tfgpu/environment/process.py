@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_tfgpu.environment.files import text_of
 from pytest_tfgpu.model import Facts
 
 VARIABLES = (
@@ -92,11 +93,11 @@ def platform_name(environ: Mapping[str, str], root: Path = Path("/"), system: st
         return system
     if "COLAB_RELEASE_TAG" in environ or "COLAB_GPU" in environ:
         return "colab"
-    if (root / "etc/nv_tegra_release").exists() or "Jetson" in _text(root / "proc/device-tree/model"):
+    if (root / "etc/nv_tegra_release").exists() or "Jetson" in text_of(root / "proc/device-tree/model"):
         return "jetson"
     if _in_container(root):
         return "docker"
-    if "microsoft" in _text(root / "proc/sys/kernel/osrelease").lower():
+    if "microsoft" in text_of(root / "proc/sys/kernel/osrelease").lower():
         return "wsl"
     return "linux"
 
@@ -104,15 +105,8 @@ def platform_name(environ: Mapping[str, str], root: Path = Path("/"), system: st
 def _in_container(root: Path) -> bool:
     if (root / ".dockerenv").exists() or (root / "run/.containerenv").exists():
         return True
-    groups = _text(root / "proc/1/cgroup")
+    groups = text_of(root / "proc/1/cgroup")
     return any(word in groups for word in ("docker", "kubepods", "containerd", "libpod"))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 def without_this_process(facts: Facts) -> Facts:

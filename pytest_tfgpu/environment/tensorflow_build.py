@@ -11,6 +11,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from pytest_tfgpu.environment.files import text_of
 from pytest_tfgpu.model import BuiltFor
 
 BUILD_INFO = "tensorflow/python/platform/build_info.py"
@@ -62,7 +63,7 @@ def collect(search_path: Sequence[str], python: tuple[int, int] = sys.version_in
     else:
         unknown = "" if version else "TensorFlow is installed without the metadata that states its version."
     is_cuda = info.get("is_cuda_build")
-    metadata = _metadata(owners[0][2]) if owners and is_cuda else ""
+    metadata = text_of(owners[0][2] / "METADATA") if owners and is_cuda else ""
     return Build(
         version=version,
         distribution=owners[0][0] if owners else None,
@@ -120,13 +121,6 @@ def _records(folder: Path, name: str) -> bool:
         return name.encode() in (folder / "RECORD").read_bytes()
     except OSError:
         return False
-
-
-def _metadata(folder: Path) -> str:
-    try:
-        return (folder / "METADATA").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 def _built_for(info: Mapping[str, Any], metadata: str) -> BuiltFor | None:

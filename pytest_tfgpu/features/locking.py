@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import pytest
 
-from pytest_tfgpu.features import workers
+from pytest_tfgpu.features import variables, workers
 from pytest_tfgpu.session import Session
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class Locking:
         except OSError as error:
             return f"can't lock a GPU: {error}"
         self._keep_to(here)
-        listed = self._session.facts.environment.get(workers.VISIBLE, "")
+        listed = self._session.facts.environment.get(variables.VISIBLE, "")
         if "visible_gpus" in self._session.facts.unknown and listed[:1].isdigit():
             self._session.note(
                 "--tfgpu-lock: CUDA may number the unlike GPUs of this machine in another order than the driver; set "
@@ -127,16 +127,14 @@ class Locking:
         changed = {ANCESTOR: ",".join(taken.place.key for taken in self._taken)}
         if len(self._taken) < len(here):
             tokens = ",".join(taken.place.token for taken in self._taken)
-            changed[workers.VISIBLE] = tokens
+            changed[variables.VISIBLE] = tokens
             facts = self._session.facts
             self._session.facts = replace(
                 facts,
                 visible_gpus=visible_positions(facts.gpus, tokens),
-                environment={**facts.environment, workers.VISIBLE: tokens},
+                environment={**facts.environment, variables.VISIBLE: tokens},
             )
-        before = {name: os.environ.get(name) for name in changed}
-        os.environ.update(changed)
-        self._config.add_cleanup(lambda: _restore(before))
+        variables.set_for_session(self._config, changed)
 
     def pytest_report_header(self) -> str | None:
         if not self._taken:
@@ -150,14 +148,6 @@ class Locking:
         for taken in self._taken:
             taken.give_back()
         self._taken = []
-
-
-def _restore(variables: dict[str, str | None]) -> None:
-    for name, value in variables.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
 
 
 def take(here: Iterable[Place], most: int) -> list[Taken]:

@@ -6,11 +6,12 @@ import json
 import os
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from pytest_tfgpu.features import sharing
 
 if TYPE_CHECKING:
     from pytest_tfgpu.model import Check, Preflight
@@ -73,16 +74,6 @@ class Memo:
             if data is None:
                 self._file.unlink(missing_ok=True)
             else:
-                self._write(self._file, json.dumps(data))
+                sharing.put(self._file, json.dumps(data))
         except OSError as error:
             self._cannot(error)
-
-    def _write(self, file: Path, text: str) -> None:
-        """Write the file so that another session sees it whole or not at all."""
-        draft = file.with_name(f"{file.name}.{os.getpid()}")
-        try:
-            draft.write_text(text, "utf-8")
-            draft.replace(file)
-        finally:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import stat
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,13 +65,21 @@ def _runs(member: Path) -> bool:
     return True
 
 
+def put(file: Path, text: str) -> None:
+    """Write a file so that another process sees it whole or not at all. Raises OSError."""
+    draft = file.with_name(f"{file.name}.{os.getpid()}")
+    try:
+        draft.write_text(text, "utf-8")
+        draft.replace(file)
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
 def leave(folder: Path, preflight: Preflight, subject: str = "") -> None:
-    """Leave a verdict for the other processes; they see it whole or not at all."""
+    """Leave a verdict for the other processes."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    verdict = _named(folder, _VERDICT, subject)
-    draft = verdict.with_name(f"{verdict.name}.{os.getpid()}")
-    draft.write_text(json.dumps(preflight.to_json()), "utf-8")
-    draft.replace(verdict)
+    put(_named(folder, _VERDICT, subject), json.dumps(preflight.to_json()))
 
 
 def find(folder: Path, subject: str = "") -> Preflight | None:

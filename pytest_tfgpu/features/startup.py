@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_tfgpu import _compat
-from pytest_tfgpu.features import sharing
+from pytest_tfgpu.features import sharing, variables
 from pytest_tfgpu.features.machine import chosen, known_checks
 from pytest_tfgpu.features.progress import Progress
 from pytest_tfgpu.session import ABSENT, UNUSABLE, Session
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pytest_tfgpu.preflight import Answer, Run
 
 _NO_TESTS = ("collectonly", "setupplan", "showfixtures", "show_fixtures_per_test", "cacheshow")
-_VISIBLE = "CUDA_VISIBLE_DEVICES"
 
 
 def wanted(config: pytest.Config) -> bool:
@@ -155,9 +154,8 @@ class Startup:
         usable = [position for position, gpu in enumerate(verdict.gpus) if gpu.may_serve]
         if verdict.device == "cpu" or not usable or len(usable) == len(verdict.gpus):
             return
-        before = os.environ.get(_VISIBLE)
-        os.environ[_VISIBLE] = narrowed(before, usable)
-        self._config.add_cleanup(lambda: _put_back(before))
+        tokens = narrowed(os.environ.get(variables.VISIBLE), usable)
+        variables.set_for_session(self._config, {variables.VISIBLE: tokens})
 
     def _show(self, preflight: Preflight) -> None:
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
@@ -186,10 +184,3 @@ class Startup:
             short = settings.require == "all" or usable < settings.require
             return UNUSABLE if short or settings.on_broken == "abort" else None
         return None
-
-
-def _put_back(visible: str | None) -> None:
-    if visible is None:
-        os.environ.pop(_VISIBLE, None)
-    else:
-        os.environ[_VISIBLE] = visible

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_tfgpu.features.variables import GROWTH, VISIBLE
 from pytest_tfgpu.session import Session
 
 if TYPE_CHECKING:
     from pytest_tfgpu.environment.shares import Place, Share
     from pytest_tfgpu.model import Facts
-
-VISIBLE, GROWTH = "CUDA_VISIBLE_DEVICES", "TF_FORCE_GPU_ALLOW_GROWTH"
 
 
 def asked(session: Session) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from pathlib import Path
 from typing import Any
+
+from pytest_tfgpu.environment.loaded import mapped
 
 
 def driver(name: str | None = None) -> dict[str, Any]:
@@ -34,7 +35,7 @@ def driver(name: str | None = None) -> dict[str, Any]:
 def cudnn_version() -> str | None:
     """Return the version of the cuDNN that is loaded in this process, as it says; None: none is (Linux)."""
     try:
-        path = next(path for path in mapped_libraries() if "/libcudnn.so" in path)
+        path = next(path for path in mapped() if "/libcudnn.so" in path)
         get = ctypes.CDLL(path).cudnnGetVersion
     except (OSError, StopIteration, AttributeError):
         return None
@@ -42,16 +43,6 @@ def cudnn_version() -> str | None:
     number = int(get())
     scale = 10000 if number >= 90000 else 1000
     return f"{number // scale}.{number % scale // 100}.{number % 100}"
-
-
-def mapped_libraries() -> list[str]:
-    """Return the paths of the shared libraries that are loaded in this process (Linux)."""
-    try:
-        maps = Path("/proc/self/maps").read_text(errors="replace")
-    except OSError:
-        return []
-    paths = (line.split(maxsplit=5)[5:] for line in maps.splitlines() if ".so" in line)
-    return list(dict.fromkeys(path[0] for path in paths if path))
 
 
 def memory_left_mib(ordinal: int) -> int:

@@ -14,7 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_tfgpu.environment.loaded import libraries
+from pytest_tfgpu.environment.loaded import libraries, mapped
 from pytest_tfgpu.model import INAPPLICABLE
 from pytest_tfgpu.preflight import probe
 from pytest_tfgpu.preflight.api import CheckFailed, Context, DoesNotApply
@@ -206,4 +206,4 @@ def loaded_files(tf: Any) -> list[str]:
 
     files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
     modules = (name for name in files if isinstance(name, str))
-    return sorted({*filter(is_foreign, modules), *probe.mapped_libraries()})
+    return sorted({*filter(is_foreign, modules), *mapped()})
