@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pytest_tfgpu.model import Diagnosis
 
-LABEL = "tfgpu_cause"
 
-
-def tell(diagnosis: Diagnosis) -> None:
-    """Put the cause of a failure, and why, into the result of the test that allure-pytest is writing now."""
+def tell(diagnosis: Diagnosis, label: str) -> None:
+    """Put the cause of a failure, as a label, and why into the result of the test that allure-pytest writes now."""
     import allure
 
     from pytest_tfgpu.diagnosis.render import render
@@ -20,7 +18,7 @@ def tell(diagnosis: Diagnosis) -> None:
     from pytest_tfgpu.redaction import Redactor
 
     shown = with_texts(diagnosis, Redactor(os.environ).text)
-    allure.dynamic.label(LABEL, shown.cause)
+    allure.dynamic.label(label, shown.cause)
     allure.attach(
         "\n".join(render(shown, width=100)), name="tfgpu: cause", attachment_type=allure.attachment_type.TEXT
     )

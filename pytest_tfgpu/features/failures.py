@@ -63,7 +63,7 @@ class Failures:
                 if diagnosis is not None and self._config.pluginmanager.has_plugin(_ALLURE):
                     from pytest_tfgpu.features import allure
 
-                    allure.tell(diagnosis)
+                    allure.tell(diagnosis, _PROPERTY)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_make_collect_report(
