@@ -61,6 +61,7 @@ IDS = (
     "numpy-in-graph",
     "gpu-fault",
     "earlier-gpu-fault",
+    "cuda-after-fork",
     "gpu-hardware-error",
     "collective-failure",
     "tensorflow-defect",

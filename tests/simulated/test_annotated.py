@@ -197,6 +197,31 @@ def test_fault_and_what_follows(simulated_gpu: Describe) -> None:
     assert diagnosis(result, 1)["cause"] == "earlier-gpu-fault"
 
 
+FORK = """
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
+import tensorflow as tf
+
+def add():
+    return (tf.constant([1.0]) + 1.0).numpy()
+
+def test_0():
+    add()
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("METHOD")) as pool:
+        assert pool.submit(add).result(60) == [2.0]
+"""
+
+
+def test_fork_of_a_process_that_uses_the_gpu(simulated_gpu: Describe) -> None:
+    """A process that was forked after CUDA had started can't use it; one that was spawned can."""
+    found = diagnosis(simulated_gpu().run_pytest(files={"test_it.py": FORK.replace("METHOD", "fork")}))
+    assert (found["cause"], found["confidence"]) == ("cuda-after-fork", "likely")
+    assert any("CUDA_ERROR_NOT_INITIALIZED" in line["text"] for line in found["evidence"])
+    spawned = simulated_gpu().run_pytest(files={"test_it.py": FORK.replace("METHOD", "spawn")})
+    assert spawned.exit_status == 0, spawned.text
+
+
 # ------------------------------------------------------------------------------------------------- a GPU is lost
 
 

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 struct context {
     int ordinal, gpu, references, fault;
@@ -14,6 +15,7 @@ struct context {
 };
 
 static bool initialized;
+static pid_t owner; /* the process that initialised CUDA: its forks can't use it */
 static int visible[MAX_GPUS], visible_number;
 static struct context contexts[MAX_GPUS];
 static __thread struct context *current;
@@ -84,8 +86,10 @@ static bool kills_context(int code) {
     return code == 214 || code == 220 || code == 700 || code == 702 || (code >= 710 && code <= 719);
 }
 
+static bool is_usable(void) { return initialized && owner == getpid(); }
+
 int context_state(int code) {
-    if (!initialized) return NOT_INITIALIZED;
+    if (!is_usable()) return NOT_INITIALIZED;
     if (current == NULL) return code;
     if (current->fault == SUCCESS && kills_context(code)) current->fault = code;
     return current->fault != SUCCESS ? current->fault : code;
@@ -99,9 +103,10 @@ int kill_context(int code) {
 /* -------------------------------------------------------------------------------------------- devices */
 
 int initialize(void) {
+    if (initialized && !is_usable()) return NOT_INITIALIZED;
     pthread_mutex_lock(&lock);
     if (!initialized) visible_number = visible_gpus(visible);
-    if (visible_number > 0) initialized = true;
+    if (visible_number > 0) initialized = true, owner = getpid();
     pthread_mutex_unlock(&lock);
     return visible_number > 0 ? SUCCESS : NO_DEVICE;
 }
@@ -125,7 +130,7 @@ void *context_of_device(int gpu) { return &contexts[ordinal_of_device(gpu)]; }
 #define ENTER_ORDINAL(ordinal)                                                                               \
     do {                                                                                                     \
         ENTER();                                                                                             \
-        if (!initialized) return NOT_INITIALIZED;                                                            \
+        if (!is_usable()) return NOT_INITIALIZED;                                                            \
         if (device_of_ordinal(ordinal) < 0) return INVALID_DEVICE;                                           \
     } while (0)
 
@@ -145,7 +150,7 @@ API int cuDriverGetVersion(int *version) {
 
 API int cuDeviceGetCount(int *count) {
     ENTER();
-    if (!initialized) return NOT_INITIALIZED;
+    if (!is_usable()) return NOT_INITIALIZED;
     *count = visible_number;
     return SUCCESS;
 }
