@@ -55,7 +55,7 @@ CAUSE = Cause(
         Signature("follows", (*texts.NO_ALGORITHM, *texts.COPY_FAILED), weight=0.38),
         Signature(
             "follows",
-            (*texts.FFT_PLAN, "Failed to query available memory"),
+            (*texts.FFT_PLAN, "Failed to query available memory", "{CPU->GPU|GPU->CPU} Memcpy failed"),
             weight=0.35,
         ),
         Signature("confirms", needs=("other-processes",), weight=0.7),

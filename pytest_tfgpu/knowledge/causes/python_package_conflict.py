@@ -43,7 +43,12 @@ CAUSE = Cause(
         ),
         Signature("follows", ("Cannot convert a symbolic Tensor ({}) to a numpy array",), weight=0.5),
         Signature("confirms", ("Cannot convert a symbolic Tensor",), needs=("tensorflow:<2.5",), weight=0.6),
-        Signature("root", ("undefined symbol: _Z{w}",), needs=("text:tensorflow",), weight=0.7),
+        Signature(
+            "root",
+            ("{site-packages|dist-packages|tensorflow|keras}{w} undefined symbol: _Z{w}",),
+            needs=("text:tensorflow",),
+            weight=0.7,
+        ),
         Signature(
             "root",
             ("libmetal_plugin{w}", "tensorflow-plugins"),
