@@ -17,12 +17,17 @@ ENDED = "ended"
 """Key in the details of a result: what ended the child during that check."""
 
 
+_ABOUT_GPUS = ("environment", "hardware")
+"""Where the CPU is checked, the child sees no GPU: what TensorFlow prints of that explains no crash and no hang."""
+
+
 class Explainer:
     """Asks for diagnoses. A defect there costs the diagnosis, not the verdict, and stands in `findings`."""
 
     def __init__(self, facts: Facts, device: Device) -> None:
         self.findings: list[Finding] = []
         self._facts = replace(facts, memory_growth=True) if device == "gpu" else facts
+        self._device = device
 
     def diagnose(
         self, error: Mapping[str, Any], log: Sequence[str], earlier: Sequence[str] = ()
@@ -34,11 +39,14 @@ class Explainer:
         try:
             from pytest_tfgpu.diagnosis.engine import diagnose
 
-            return diagnose(_evidence(error, log, earlier), self._facts)
+            diagnosis = diagnose(_evidence(error, log, earlier), self._facts)
         except Exception as failure:
             text = f"A failed check could not be diagnosed ({type(failure).__name__}: {failure})."
             self.findings.append(Finding(text, severity="warning"))
             return None
+        if self._device == "cpu" and not error and diagnosis and diagnosis.category in _ABOUT_GPUS:
+            return None
+        return diagnosis
 
     def explain(self, gpu: GpuChecks, log: Sequence[str]) -> GpuChecks:
         """Return the results with a diagnosis for each that went wrong, where one is known."""

@@ -12,7 +12,8 @@ import pytest
 from pytest_tfgpu.diagnosis import engine
 from pytest_tfgpu.model import CheckResult, Facts, Gpu, GpuChecks, Library, Outcome, Preflight
 from pytest_tfgpu.preflight import Answer, judge, run, worth_running
-from pytest_tfgpu.preflight.data import CudaDevice, Driver, Problem
+from pytest_tfgpu.preflight.data import CudaDevice, Device, Driver, Problem
+from pytest_tfgpu.preflight.explain import ENDED
 from pytest_tfgpu.preflight.judge import CUINIT_CAUSES, NO_DEVICE
 from pytest_tfgpu.preflight.wording import error_sentence
 
@@ -295,6 +296,23 @@ def test_a_preflight_that_could_not_run() -> None:
         assert told(verdict) == ("unusable", "TensorFlow is not installed for this Python.", None)
     stopped = Problem("stopped", "the checks were stopped")
     assert judge(TWO, Answer("gpu", problem=stopped)).reason == "The checks were stopped."
+
+
+@pytest.mark.parametrize("device", ["gpu", "cpu"])
+def test_a_hang_on_the_cpu_has_nothing_to_do_with_the_gpu(device: Device) -> None:
+    """TensorFlow prints that it finds no GPU, which explains a hang where one is looked for, and none on the CPU."""
+    text = "failed call to cuInit: INTERNAL: CUDA error: Failed call to cuInit: UNKNOWN ERROR (303)"
+    lines = (f"E0000 00:00:1795292880.134995 24862 cuda_platform.cc:52] {text}",)
+    hung = CheckResult("a", "timeout", message="did not answer within 120 s", details={ENDED: "timeout"})
+    checked = GpuChecks(0 if device == "gpu" else None, None, device.upper(), (hung,))
+    verdict = judge(NOTHING, answer(checked, device=device, logs=(lines,), stderr=lines), device=device)
+    assert verdict.verdict == "unusable"
+    assert (verdict.cause, verdict.gpus[0].checks[0].cause) == (
+        ("driver-missing", "driver-missing") if device == "gpu" else (None, None)
+    )
+    problem = Problem("timeout", "TensorFlow did not start within 120 s")
+    stopped = judge(NOTHING, answer(problem=problem, device=device, stderr=lines), device=device)
+    assert stopped.cause == ("driver-missing" if device == "gpu" else None)
 
 
 def test_the_cpu() -> None:
