@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from _pytest.terminal import TerminalReporter
 
     from pytest_tfgpu.features.memory import Memory
-    from pytest_tfgpu.model import CauseCount, Report, TestDiagnosis, TestResult
+    from pytest_tfgpu.model import CauseCount, Host, Report, TestDiagnosis, TestResult
     from pytest_tfgpu.reporters import Reporter, Target
 
 
@@ -43,7 +43,7 @@ class Summary:
         self._said = False
         self._report: Report | None = None
         self._recorder: Recorder | None = None
-        self._hosts: dict[str, dict[str, Any]] = {}
+        self._hosts: dict[str, Host] = {}
         if self._targets:
             self._recorder = Recorder(session)
             config.pluginmanager.register(self._recorder, "tfgpu-recorder")
@@ -88,10 +88,21 @@ class Summary:
         for line in told.get("problems", ()):
             self._session.note(line)
         if "host" in told:
-            host = self._hosts.get(told["host"], told)
-            latest = told if host["preflight"]["verdict"] == "not-asked" else host
-            workers = [*host.get("workers", ()), str(node.gateway.id)]
-            self._hosts[told["host"]] = {**latest, "workers": workers}
+            with self._session.guard("taking over the facts of another host"):
+                self._take_over(told, str(node.gateway.id))
+
+    def _take_over(self, told: dict[str, Any], worker: str) -> None:
+        """Note what the workers of another host say of it; a verdict stands where one of them has one."""
+        from dataclasses import replace
+
+        from pytest_tfgpu.model import Host
+
+        host = Host.from_json({**told, "workers": [worker]})
+        known = self._hosts.get(told["host"])
+        if known is not None:
+            latest = host if known.preflight.verdict == "not-asked" else known
+            host = replace(latest, workers=(*known.workers, worker))
+        self._hosts[told["host"]] = host
 
     def pytest_terminal_summary(self, terminalreporter: TerminalReporter) -> None:
         if not self._said:
@@ -164,7 +175,7 @@ class Summary:
         from dataclasses import replace
 
         from pytest_tfgpu.features.delivery import unfinished
-        from pytest_tfgpu.model import Facts, Host, MemoryUse, Skip, TestDiagnosis
+        from pytest_tfgpu.model import Facts, MemoryUse, Skip, TestDiagnosis
         from pytest_tfgpu.redaction import Redactor
 
         collected = self._collected()
@@ -183,7 +194,7 @@ class Summary:
             causes=_by_cause(diagnoses),
             skips=tuple(map(Skip.from_json, collected.skips.values())),
             memory=tuple(map(MemoryUse.of, self._memory())),
-            hosts=tuple(map(Host.from_json, self._hosts.values())),
+            hosts=tuple(self._hosts.values()),
             problems=tuple(self._session.problems),
         )
         return Redactor({**self._environment, **os.environ}).report(report)
