@@ -30,10 +30,10 @@ Case = dict[str, Any]
 
 ROOT = Path(__file__).resolve().parents[1]
 THREADS = ROOT / "tests" / "knowledge" / "threads.jsonl"
-SHORT = 200
-"""Characters of message and log: a post of fewer holds a line or two."""
 PAGE = ROOT / "docs" / "reference" / "accuracy.md"
 NOT_GPU = "not-gpu"
+SHORT = 200
+"""Characters of message and log: a post of fewer holds a line or two."""
 
 
 @dataclass(frozen=True)
@@ -183,11 +183,10 @@ def page(cases: list[Case], others: list[Case] | None = None) -> str:
     date = f"{datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d}"
     years = sorted(case["year"] for case in cases)
     later = [case for case in cases if case["round"] > 2 and case["cause"] != NOT_GPU]
-    short = [case for case in later if len(case["message"]) + sum(map(len, case["log"])) < SHORT]
     head = INTRODUCTION.format(
         short=SHORT,
-        of_short=_share(short),
-        of_long=_share([case for case in later if case not in short]),
+        of_short=_share([case for case in later if _is_short(case)]),
+        of_long=_share([case for case in later if not _is_short(case)]),
         first=years[0],
         last=years[-1],
         date=date,
@@ -208,6 +207,10 @@ def page(cases: list[Case], others: list[Case] | None = None) -> str:
         + "\n".join(wrong)
         + "\n"
     )
+
+
+def _is_short(case: Case) -> bool:
+    return len(case["message"]) + sum(map(len, case["log"])) < SHORT
 
 
 def _share(cases: list[Case]) -> str:

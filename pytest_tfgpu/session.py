@@ -35,8 +35,8 @@ class Session:
         """Name of the xdist worker (`gw0`), None elsewhere."""
         self.shared: Path | None = None
         """A folder that the processes of this session share on this host; None until one is needed."""
-        self.is_remote = False
-        """Whether this is an xdist worker on another host than the process that the user started."""
+        self.host: str | None = None
+        """By which the xdist workers of another host know one another; None on that of the user's process."""
         self.shared_out: tuple[str, ...] = ()
         """The GPUs (`environment.shares.key`) that the workers on this host have together; (): not shared out."""
         self.gpus_of_workers: dict[str, int] = {}

@@ -9,7 +9,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from pytest_tfgpu.environment.files import text_of
+from pytest_tfgpu.environment.files import names_in, text_of
 from pytest_tfgpu.environment.nvml import Answer
 from pytest_tfgpu.model import Gpu, GpuProcess, Health
 
@@ -72,27 +72,20 @@ def device_files(root: Path = Path("/")) -> tuple[str, ...]:
     found = ["/dev/" + path.name for pattern in _DEVICES for path in sorted((root / "dev").glob(pattern))]
     if (root / MODULE.lstrip("/")).exists():
         found.append(MODULE)
-    try:
-        functions = sorted((root / PCI.lstrip("/")).iterdir())
-    except OSError:
-        functions = []
-    for function in functions:
-        if text_of(function / "vendor").strip() == _NVIDIA and text_of(function / "class").startswith(
-            _DISPLAY
-        ):
-            found.append(PCI + function.name)
+    bus = root / PCI.lstrip("/")
+    for name in sorted(names_in(bus)):
+        by_nvidia = text_of(bus / name / "vendor").strip() == _NVIDIA
+        if by_nvidia and text_of(bus / name / "class").startswith(_DISPLAY):
+            found.append(PCI + name)
     return tuple(found)
 
 
 def _gpus_from_files(root: Path, devices: tuple[str, ...]) -> tuple[Gpu, ...]:
     """Describe the GPUs by /proc/driver/nvidia/gpus (name, uuid), else count /dev/nvidia0 and the like."""
-    try:
-        folders = sorted((root / "proc/driver/nvidia/gpus").iterdir())
-    except OSError:
-        folders = []
+    folder = root / "proc/driver/nvidia/gpus"
     gpus = []
-    for index, folder in enumerate(folders):
-        pairs = (line.partition(":") for line in text_of(folder / "information").splitlines())
+    for index, name in enumerate(sorted(names_in(folder))):
+        pairs = (line.partition(":") for line in text_of(folder / name / "information").splitlines())
         values = {key.strip(): value.strip() for key, _, value in pairs}
         uuid = values.get("GPU UUID", "?")
         gpus.append(Gpu(index=index, name=values.get("Model"), uuid=None if "?" in uuid else uuid))

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 
 from pytest_tfgpu.environment.elf import NotElfError, read_dynamic
-from pytest_tfgpu.environment.files import text_of
+from pytest_tfgpu.environment.files import names_in, text_of
 from pytest_tfgpu.environment.loader import Loader, loader
 from pytest_tfgpu.environment.tensorflow_build import Build
 from pytest_tfgpu.model import Library
@@ -125,7 +125,7 @@ class _Search:
         built_for = cut(wheel, self._build.wheels.get(wheel))
         files = list(order.find_all(name))
         if not files:
-            searched = self._searched if called_from is None else tuple(map(str, order.folders))
+            searched = tuple(map(str, order.folders))
             near = tuple(dict.fromkeys(self._near(name)))
             return Library(name, searched=searched, near=near, built_for=built_for)
         drivers = self._drivers(name) if name in DRIVER else ()
@@ -179,19 +179,11 @@ class _Search:
                 yield str(path)
 
     @cached_property
-    def _searched(self) -> tuple[str, ...]:
-        return tuple(map(str, self._folders))
-
-    @cached_property
     def _majors(self) -> list[Path]:
         """The files `libcu*.so.N`, in whatever major version, that the loader would find by their names."""
         files = []
         for folder in _distinct(filter(os.path.isdir, self._folders)):
-            try:
-                names = os.listdir(folder)  # noqa: PTH208
-            except OSError:
-                continue
-            files += [folder / name for name in sorted(_majors_among(names))]
+            files += [folder / name for name in sorted(_majors_among(names_in(folder)))]
         return [*files, *sorted(Path(self._order.cache[name]) for name in _majors_among(self._order.cache))]
 
     @cached_property

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from pytest_tfgpu.environment.files import text_of
+from pytest_tfgpu.environment.files import names_in, text_of
 from pytest_tfgpu.model import BuiltFor
 
 BUILD_INFO = "tensorflow/python/platform/build_info.py"
@@ -106,7 +105,7 @@ def _not_installed(python: tuple[int, int]) -> str:
 def _owners(site: Path) -> list[tuple[str, str, Path]]:
     """Return (name, version, metadata folder) of the distributions that TensorFlow's files belong to."""
     candidates = []
-    for name in sorted(name for name in os.listdir(site) if name.endswith(".dist-info")):  # noqa: PTH208
+    for name in sorted(name for name in names_in(site) if name.endswith(".dist-info")):
         stem, _, version = name.removesuffix(".dist-info").rpartition("-")
         if stem.replace("-", "_").lower().startswith(_DISTRIBUTIONS):
             candidates.append((stem.replace("_", "-").lower(), version, site / name))

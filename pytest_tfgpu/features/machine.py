@@ -152,7 +152,9 @@ class LocalMachine:
     def _judged(self) -> Preflight:
         """Return the verdict so far; on a host that the session's preflight didn't see, the checks are run for it."""
         session = self._session
-        return self.checked() if session.is_remote and session.settings.preflight else session.preflight
+        return (
+            self.checked() if session.host is not None and session.settings.preflight else session.preflight
+        )
 
     def _of_own_gpus(self, preflight: Preflight) -> Preflight:
         """Leave out the GPUs that other workers have."""

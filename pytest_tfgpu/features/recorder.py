@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,7 +49,8 @@ class Recorder:
         self._tests: dict[str, dict[str, Any]] = {}
         self._location: object = None
         self._test: dict[str, Any] = {}
-        self._remarkable: list[pytest.TestReport | pytest.CollectReport] = []
+        self.remarkable: list[pytest.TestReport | pytest.CollectReport] = []
+        """The reports that may carry something for us."""
 
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -67,7 +68,7 @@ class Recorder:
                 self._test["seconds"] += extra["duration"]
             if extra["outcome"] != "passed" or "wasxfail" in extra:
                 _note(self._test, report)
-                self._remarkable.append(report)
+                self.remarkable.append(report)
             if "worker_id" in extra:
                 self._test["worker"] = extra["worker_id"]
         except Exception as error:
@@ -75,16 +76,12 @@ class Recorder:
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         if report.outcome != "passed":
-            self._remarkable.append(report)
+            self.remarkable.append(report)
         if report.outcome == "failed":
             cause = (diagnosis_of(report) or {}).get("cause")
             self._tests[report.nodeid] = {
                 "nodeid": report.nodeid, "outcome": "error", "phase": "collect", "cause": cause,
             }  # fmt: skip
-
-    def remarkable(self) -> Iterator[pytest.TestReport | pytest.CollectReport]:
-        """Yield the reports that may carry something for us."""
-        yield from self._remarkable
 
     def tests(self, gpus: Mapping[str, int]) -> tuple[TestResult, ...]:
         """Return one result per test (or module that could not be collected), in order.

@@ -162,7 +162,7 @@ class Summary:
         reports: Iterable[pytest.TestReport | pytest.CollectReport] = ()
         terminal = self._config.pluginmanager.get_plugin("terminalreporter")
         if self._recorder is not None:
-            reports = self._recorder.remarkable()
+            reports = self._recorder.remarkable
         elif terminal is not None:
             kept = (terminal.stats.get(category, ()) for category in ("failed", "error", "skipped"))
             reports = chain.from_iterable(kept)

@@ -90,7 +90,7 @@ def _join(config: pytest.Config, session: Session, handed: Mapping[str, Any]) ->
         collect = partial(collect_facts, config, session)
         session.collect_facts = partial(_facts_of_share, collect, handed["shares"])
     if handed["shared"] is None:
-        session.is_remote = True
+        session.host = handed["host"]
         with session.guard("meeting the other workers of this host"):
             session.shared = sharing.join(handed["host"])
             config.add_cleanup(partial(sharing.part, session.shared))
@@ -98,24 +98,20 @@ def _join(config: pytest.Config, session: Session, handed: Mapping[str, Any]) ->
         session.shared = Path(handed["shared"])
         if session.settings.preflight:
             session.read_verdict = partial(sharing.find, session.shared)
-    config.pluginmanager.register(Worker(config, session, handed.get("host")), "tfgpu-worker")
+    config.pluginmanager.register(Worker(config, session), "tfgpu-worker")
 
 
 class Worker:
-    """In an xdist worker: tells the controller at the end of its host, where that is another one, and what went wrong.
+    """In an xdist worker: tells the controller at the end of its host, where that is another, and what went wrong."""
 
-    `host`: by which the workers of another host know one another; None on the controller's own.
-    """
-
-    def __init__(self, config: pytest.Config, session: Session, host: str | None) -> None:
+    def __init__(self, config: pytest.Config, session: Session) -> None:
         self._config = config
         self._session = session
-        self._host = host
 
     def pytest_sessionfinish(self) -> None:
         session = self._session
         told: dict[str, Any] = {}
-        if self._host is not None and (session.settings.report or session.settings.preflight):
+        if session.host is not None and (session.settings.report or session.settings.preflight):
             with session.guard("telling of this host"):
                 import platform
 
@@ -123,7 +119,7 @@ class Worker:
                 if verdict.verdict in ("absent", "unusable"):
                     session.note(f"on {name}: GPU {verdict.verdict}: {verdict.reason}")
                 facts = session.facts.to_json()
-                told = {"host": self._host, "name": name, "facts": facts, "preflight": verdict.to_json()}
+                told = {"host": session.host, "name": name, "facts": facts, "preflight": verdict.to_json()}
         self._config.workeroutput["tfgpu"] = {"problems": session.problems, **told}  # type: ignore[attr-defined]
 
 

@@ -24,8 +24,11 @@ NO_CUDNN = (
 DNN_NOT_FOUND = ("DNN library is not found",)
 """The same in 2.7 to 2.15; also said where libcudnn is missing."""
 
+BLAS_LAUNCH = ("Blas {} launch failed",)
+"""A product that cuBLAS wasn't started for, or that failed in it (to 2.7)."""
+
 NO_CUBLAS = (
-    "Blas {} launch failed",
+    *BLAS_LAUNCH,
     "without BLAS support",
     "No BLAS {support in|support for|for} stream",
     "Unable to get Blas support",

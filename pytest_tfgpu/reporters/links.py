@@ -41,8 +41,8 @@ def are_known(environ: Mapping[str, str]) -> bool:
     )
 
 
-def linker(environ: Mapping[str, str]) -> Callable[[str, str], str] | None:
-    """Return what makes a text (given first) a link to the page of a cause; None where there can't be links."""
+def linker(environ: Mapping[str, str]) -> Callable[[str], str] | None:
+    """Return what makes the name of a cause a link to its page; None where there can't be links."""
     if not are_known(environ) or documentation() is None:
         return None
     return _linked
@@ -72,6 +72,6 @@ def documentation() -> str | None:
     return None
 
 
-def _linked(text: str, cause: str) -> str:
+def _linked(cause: str) -> str:
     address = page(cause)
-    return text if address is None else f"\x1b]8;;{address}\x1b\\{text}\x1b]8;;\x1b\\"
+    return cause if address is None else f"\x1b]8;;{address}\x1b\\{cause}\x1b]8;;\x1b\\"

@@ -109,19 +109,20 @@ def _names(nodeids: Sequence[str], number: int | None = None) -> str:
 
 def text(value: str) -> str:
     """Return text from outside for a line of prose or a cell of a table."""
-    value = clean(value)
-    escaped = _escaped(value)
-    start = _STARTS.match(value)
-    if start is None:
-        return escaped
-    return f"\\{escaped}" if not start[0].isdigit() else f"{start[0]}\\{escaped[len(start[0]) :]}"
+    return _no_list(_escaped(clean(value)))
 
 
 def prose(value: str) -> str:
     """Return text for a line of its own in which what stands between backticks is code."""
-    first, *rest = spans(value) or [("", False)]
-    pieces = [code(first[0]) if first[1] else text(first[0]) + " " * first[0].endswith(" ")]
-    return "".join([*pieces, *(code(piece) if is_code else _escaped(piece) for piece, is_code in rest)])
+    return _no_list("".join(code(piece) if is_code else _escaped(piece) for piece, is_code in spans(value)))
+
+
+def _no_list(line: str) -> str:
+    """Return a line that begins no list, nor anything else that its first signs could begin."""
+    start = _STARTS.match(line)
+    if start is None:
+        return line
+    return f"\\{line}" if not start[0].isdigit() else f"{start[0]}\\{line[len(start[0]) :]}"
 
 
 def _escaped(value: str) -> str:

@@ -174,13 +174,13 @@ def causes_lines(
     width: int,
     *,
     markup: Markup | None = None,
-    link: Markup | None = None,
+    link: Callable[[str], str] | None = None,
     every: bool = False,
 ) -> list[str]:
     """Return the failures by cause, under a title line such as `3 tests, one cause`; nothing without any.
 
-    `link` makes a text (given first) a link to what is known of a cause. `every`: name every test and everything that
-    is said of them, however many there are.
+    `link` makes the name of a cause a link. `every`: name every test and everything that is said of them, however
+    many there are.
     """
     paint = markup or _plain
     groups = cause_groups(report)
@@ -191,7 +191,7 @@ def causes_lines(
         cause = clean(group.cause)
         first, *more = guard(_wrapped(f"{cause}: {group.size}", width, ""))
         if link is not None and first.startswith(cause):
-            first = link(cause, cause) + first[len(cause) :]
+            first = link(cause) + first[len(cause) :]
         lines += [paint(line, "bold") for line in (first, *more)]
         lines += _members(group, width, every)
     return guard(lines)

@@ -53,7 +53,7 @@ CAUSE = Cause(
         Signature("follows", ("invalid device function",), weight=0.35),
         Signature("confirms", needs=("cuda-unlike-build",), weight=0.3),
         Signature("follows", texts.CUDNN_BACKWARD, weight=0.42),
-        Signature("follows", (*texts.CUDNN_RNN, "Blas {} launch failed"), weight=0.3),
+        Signature("follows", (*texts.CUDNN_RNN, *texts.BLAS_LAUNCH), weight=0.3),
         Signature("root", ("Could not load symbol {cu|nv|cublas}{w}",), weight=0.78),
         Signature("excludes", needs=("fault-printed",), weight=0.7),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),

@@ -14,8 +14,7 @@ struct context {
     unsigned flags;
 };
 
-static bool initialized;
-static pid_t owner; /* the process that initialised CUDA: its forks can't use it */
+static pid_t owner; /* the process that initialised CUDA, 0 before: its forks can't use it */
 static int visible[MAX_GPUS], visible_number;
 static struct context contexts[MAX_GPUS];
 static __thread struct context *current;
@@ -86,7 +85,7 @@ static bool kills_context(int code) {
     return code == 214 || code == 220 || code == 700 || code == 702 || (code >= 710 && code <= 719);
 }
 
-static bool is_usable(void) { return initialized && owner == getpid(); }
+static bool is_usable(void) { return owner == getpid(); }
 
 int context_state(int code) {
     if (!is_usable()) return NOT_INITIALIZED;
@@ -103,10 +102,10 @@ int kill_context(int code) {
 /* -------------------------------------------------------------------------------------------- devices */
 
 int initialize(void) {
-    if (initialized && !is_usable()) return NOT_INITIALIZED;
+    if (owner != 0 && !is_usable()) return NOT_INITIALIZED;
     pthread_mutex_lock(&lock);
-    if (!initialized) visible_number = visible_gpus(visible);
-    if (visible_number > 0) initialized = true, owner = getpid();
+    if (owner == 0) visible_number = visible_gpus(visible);
+    if (visible_number > 0) owner = getpid();
     pthread_mutex_unlock(&lock);
     return visible_number > 0 ? SUCCESS : NO_DEVICE;
 }
@@ -114,7 +113,7 @@ int initialize(void) {
 int visible_count(void) { return visible_number; }
 
 int device_of_ordinal(int ordinal) {
-    return initialized && ordinal >= 0 && ordinal < visible_number ? visible[ordinal] : -1;
+    return owner != 0 && ordinal >= 0 && ordinal < visible_number ? visible[ordinal] : -1;
 }
 
 int current_device(void) { return current == NULL ? -1 : current->gpu; }
