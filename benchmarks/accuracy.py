@@ -116,8 +116,8 @@ def measure(cases: Iterable[Case], show: int = 0, answer: Callable[[Case], Answe
     }
 
 
-ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
-CARDINALS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight")
+ORDINALS = ("", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
+CARDINALS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 
 INTRODUCTION = """\
 # How often the diagnosis is right

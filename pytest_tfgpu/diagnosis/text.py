@@ -24,7 +24,7 @@ _CONTROLS = bytes((*range(0x09), *range(0x0B, 0x20), 0x7F))
 LOG_LINE = re.compile(
     r"(?:\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{1,9}: [IWEF] |[IWEF]\d{4} \d\d:\d\d:\d{2,11}\.\d{1,9}\s|"
     r"[IWEF] [\w./\\]{0,200}(?:tensorflow|xla|external)[\w./\\]{1,200}:\d{1,6}\] |NVRM: Xid|"
-    r"[\w.-]{1,60}:\d{1,9}:\d{1,9} \[\d{1,3}\] NCCL )"
+    r"[\w.-]{1,60}:\d{1,9}:\d{1,9} \[\d{1,3}\] (?:NCCL |INFO |[\w/]{1,40}\.(?:cu|cc|h):\d{1,6} WARN ))"
 )
 """How a line of a log begins: TensorFlow's to 2.16, from 2.17 on, without a time, the driver's, NCCL's."""
 

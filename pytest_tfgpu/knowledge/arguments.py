@@ -43,7 +43,6 @@ SHAPES_UNFIT = (
     "shape mismatch",
     "Cannot batch tensors with different shapes",
     "Cannot add tensor to the batch: number of elements does not match",
-    "Assign requires shapes of both tensors to match",
     "Negative dimension size caused by",
     "Inner dimensions must match",
     "Depth of {input|output|filter} ({#}) is not a multiple of",

@@ -129,10 +129,14 @@ NO_KERNEL = (
 NO_GPU = (
     "GPU device not found",
     "No {GPU|GPUs} {found|available|detected|were found|was found}",
+    "No GPU {device|devices} {|is |are |was |were }{found|available|detected}",
     "GPU {is |was |}not {available|found|detected}",
     "{Failed|Unable} to {detect|find} {|a |any }GPU",
 )
 """What programs raise that look for a GPU themselves, after TensorFlow's guide."""
+
+NO_DEVICE_MAPPED = ("Device mapping: no known devices",)
+"""What a session with log_device_placement prints that knows no GPU; harmless in a log."""
 
 GPU_START = (
     "cudaSetDevice() on GPU:{#} failed",
@@ -140,6 +144,13 @@ GPU_START = (
     "failed initializing StreamExecutor",
 )
 """A GPU that was found couldn't be started; the status after it tells why (to 2.12 mostly)."""
+
+IOMMU_FAULT = (
+    "DMAR: [DMA {Write|Read}",
+    "DMAR: DRHD: handling fault status",
+    "AMD-Vi: Event logged [IO_PAGE_FAULT",
+)
+"""The kernel's log: the IOMMU refused a device a transfer, such as one from GPU to GPU."""
 
 STUB = ("CUDA_ERROR_STUB_LIBRARY", "CUDA driver is a stub library")
 """libcuda is the toolkit's stub, made for linking only."""

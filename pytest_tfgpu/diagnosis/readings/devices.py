@@ -81,12 +81,18 @@ def _pinned(case: Case, _: str) -> Reading | None:
 def _hidden(case: Case, _: str) -> Reading | None:
     """Whether CUDA_VISIBLE_DEVICES hides all GPUs."""
     value = case.facts.environment.get("CUDA_VISIBLE_DEVICES")
-    if value is not None and value.strip().strip("\"'").lower() in _HIDES_ALL:
+    if value is not None and _hides_all(value.strip().strip("\"'").lower()):
         return Reading(
             "CUDA_VISIBLE_DEVICES hides all GPUs.", EvidenceLine(f'CUDA_VISIBLE_DEVICES="{value}"', "facts")
         )
     quote = _LOG_HIDDEN.quote(case)
     return Reading("CUDA_VISIBLE_DEVICES hides all GPUs.", quote) if quote else NO
+
+
+def _hides_all(value: str) -> bool:
+    """Whether the variable leaves no GPU: that is also so where it names one twice."""
+    entries = [entry.strip() for entry in value.split(",")]
+    return value in _HIDES_ALL or len(set(entries)) < len(entries)
 
 
 def _gpu_wanted(case: Case, _: str) -> Reading | None:

@@ -58,13 +58,18 @@ def _gather(case: Case) -> Kernels:
         for attribute, names in _TYPES.findall(rest):
             types.setdefault(attribute, set()).update(name.strip() for name in names.split(","))
     wanted = _WANTED_DEVICE.search(case)
-    device = next((group for group in wanted.groups() if group), None) if wanted else None
+    device = next((group for group in wanted.groups() if group), None) if wanted else _placed_on(case)
     return Kernels(
         none=bool(_NONE.search(case)),
         rows=rows,
         asked={found[1]: found[2] for found in _ASKED.finditer(case)},
         wanted=device.upper() if device else None,
     )
+
+
+def _placed_on(case: Case) -> str | None:
+    """Return the type of the device on which the operation was to run."""
+    return case.evidence.device.split(":")[1] if case.evidence.device else None
 
 
 def _no_kernels(case: Case, _: str) -> Reading | None:

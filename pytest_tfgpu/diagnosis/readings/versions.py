@@ -57,6 +57,12 @@ def cudnn_pair(case: Case) -> tuple[Version, Version]:
     return version(case.facts.cudnn), compiled
 
 
+def _is_below(has: Version, needs: Version) -> bool:
+    """Whether `has` is surely older: of `7` it isn't known whether it is older than 7.6."""
+    known = min(len(has), len(needs))
+    return has[:known] < needs[:known]
+
+
 def _cudnn_version(value: str) -> Version:
     """Return 7.3.1 for `7.3.1` and for the packed `7301`."""
     parts = version(value)
@@ -73,8 +79,8 @@ def _cudnn_unfit(case: Case, _: str) -> Reading | None:
     if not loaded or not compiled:
         return NO
     printed = _CUDNN_LINE.quote(case)
-    fits = loaded[0] == compiled[0] and loaded[:2] >= compiled[:2]
-    if fits and not printed:
+    unfit = loaded[0] != compiled[0] or _is_below(loaded, compiled[:2])
+    if not unfit and not printed:
         return NO
     sentence = f"cuDNN {_dotted(loaded)} is loaded, TensorFlow was compiled with {_dotted(compiled)}."
     facts = EvidenceLine(f"cuDNN {_dotted(loaded)} found, built for {_dotted(compiled)}", "facts")
@@ -136,9 +142,7 @@ def _gpu_too_new(case: Case, _: str) -> Reading | None:
     """Whether the GPU is newer than the CUDA in use knows."""
     has = capability(case)
     needs, used = lookup(CUDA_OF_CAPABILITY, has), cuda_in_use(case)
-    if not has or not needs or not used or used[:2] >= needs:
-        return NO
-    if len(used) == 1 and used[0] == needs[0]:
+    if not has or not _is_below(used, needs):
         return NO
     return Reading(
         f"Compute capability {_dotted(has)} needs CUDA {_dotted(needs)} or newer; CUDA {_dotted(used)} is in use."
@@ -173,7 +177,7 @@ def driver(case: Case) -> Version:
 def _driver_old(case: Case, _: str) -> Reading | None:
     """Whether the driver is older than the CUDA in use needs."""
     has, needs = driver(case), lookup(DRIVER_OF_CUDA, cuda_in_use(case))
-    if not has or not needs or has >= needs:
+    if not _is_below(has, needs):
         return NO
     sentence = f"Driver {_dotted(has)} is installed; CUDA {_dotted(cuda_in_use(case))} needs {_dotted(needs)} or newer."
     return Reading(sentence, EvidenceLine(f"driver {_dotted(has)}", "facts"))
@@ -224,9 +228,9 @@ def _tensorflow(case: Case, argument: str) -> Reading | None:
     """Whether TensorFlow's version compares as the argument says (`<2.11`)."""
     has = tensorflow(case)
     found = re.fullmatch(r"(<=|>=|==|<|>)(\d{1,4}(?:\.\d{1,4}){0,3})", argument)
-    if not has or not found:
+    wanted = version(found[2]) if found else ()
+    if not found or len(has) < len(wanted):
         return NO
-    wanted = version(found[2])
     return Reading(f"TensorFlow is {_dotted(has)}.") if _COMPARE[found[1]](has[: len(wanted)], wanted) else NO
 
 
@@ -243,7 +247,7 @@ def _windows_without_cuda(case: Case, _: str) -> Reading | None:
 def _driver_bad(case: Case, _: str) -> Reading | None:
     """Whether the driver's version is known for a defect: the JIT of those before 396.20 miscompiles."""
     has = driver(case)
-    return Reading(f"Driver {_dotted(has)} is known to miscompile.") if has and has < (396, 20) else NO
+    return Reading(f"Driver {_dotted(has)} is known to miscompile.") if _is_below(has, (396, 20)) else NO
 
 
 READINGS: dict[str, Function] = {

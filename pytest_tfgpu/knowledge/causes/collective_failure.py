@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import statuses
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -34,9 +34,19 @@ CAUSE = Cause(
             weight=0.85,
         ),
         Signature("root", ops=("Nccl*",), needs=("no-kernels",), weight=0.85),
-        Signature("root", ("NCCL WARN",), weight=0.6),
+        Signature(
+            "root",
+            (
+                "NCCL WARN",
+                "transport/{p2p|shm|net|net_ib|net_socket|coll_net}.{cu|cc}:{#} WARN",
+                "{init|bootstrap|enqueue|channel|ring}.{cu|cc}:{#} WARN",
+                "include/{core|socket|shm|alloc|nvmlwrap}.h:{#} WARN",
+            ),
+            weight=0.6,
+        ),
         Signature("follows", ops=("Nccl*", "Collective*"), weight=0.45),
         Signature("follows", ("Unable to enable peer access",), weight=0.3),
+        Signature("follows", texts.IOMMU_FAULT, weight=0.4),
         Signature("root", ("Op type not registered 'Nccl{w}",), weight=0.85),
         Signature("root", ("NCCL: {} Set NCCL_DEBUG",), weight=0.85),
         Signature("excludes", needs=("fault-earlier",), weight=0.8),

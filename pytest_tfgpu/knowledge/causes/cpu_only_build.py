@@ -37,6 +37,7 @@ CAUSE = Cause(
         Signature("confirms", needs=("cpu-build",), weight=0.75),
         Signature("confirms", needs=("windows-without-cuda",), weight=0.5),
         Signature("follows", texts.NO_GPU, weight=0.4),
+        Signature("follows", texts.NO_DEVICE_MAPPED, where="message", weight=0.4),
         Signature("follows", needs=("no-gpu-listed",), unless=("gpu-listed", "message"), weight=0.45),
         Signature("excludes", needs=("cuda-build",), weight=0.9),
         Signature("excludes", needs=("gpu-listed",), weight=0.9),

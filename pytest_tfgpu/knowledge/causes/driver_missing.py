@@ -55,6 +55,7 @@ CAUSE = Cause(
             weight=0.72,
         ),
         Signature("follows", ("CUDA_ERROR_NO_DEVICE",), needs=("gpu-wanted",), weight=0.3),
+        Signature("follows", texts.NO_DEVICE_MAPPED, where="message", weight=0.3),
         Signature("follows", ("failed call to cuInit",), needs=("gpu-wanted",), weight=0.25),
         Signature(
             "follows", ("Could not find cuda drivers on your machine",), needs=("gpu-wanted",), weight=0.3

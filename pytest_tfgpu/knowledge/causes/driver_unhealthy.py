@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_tfgpu.knowledge import statuses
+from pytest_tfgpu.knowledge import statuses, texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -29,9 +29,7 @@ CAUSE = Cause(
         ),
         Signature(
             "root",
-            (
-                "failed call to cuInit: {}CUDA_ERROR_{INVALID_DEVICE|INVALID_VALUE|OUT_OF_MEMORY|NOT_INITIALIZED}",
-            ),
+            ("failed call to cuInit: {}CUDA_ERROR_{INVALID_VALUE|OUT_OF_MEMORY|NOT_INITIALIZED}",),
             unless=("driver-halves-differ",),
             weight=0.55,
         ),
@@ -57,6 +55,7 @@ CAUSE = Cause(
             weight=0.35,
         ),
         Signature("follows", ("could not retrieve CUDA device count",), weight=0.4),
+        Signature("follows", texts.IOMMU_FAULT, weight=0.3),
         Signature("confirms", needs=("driver-halves-agree",), weight=0.5),
         Signature("root", ("Failed to initialize NVML: Unknown Error",), weight=0.6),
         Signature("excludes", needs=("driver-halves-differ",), weight=0.8),

@@ -11,6 +11,7 @@ CAUSE = Cause(
     summary="TensorFlow has kernels for this operation on this device, but not for this data type.",
     signatures=(
         Signature("root", texts.NO_KERNEL, needs=("kernels-lack-type",), weight=0.88),
+        Signature("root", ("device='{GPU|CPU}'; {w} in [DT_",), needs=("kernels-lack-type",), weight=0.8),
         Signature("root", texts.NO_KERNEL, needs=("kernels-for-every-device",), weight=0.78),
         Signature("root", texts.NO_KERNEL, also=("attributes didn't match",), weight=0.75),
         Signature(

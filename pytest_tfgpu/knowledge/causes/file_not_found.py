@@ -22,12 +22,12 @@ CAUSE = Cause(
             weight=0.85,
         ),
         Signature("excludes", ("cannot open shared object file", "ptxas", "libdevice"), where="message"),
-        Signature("root", ("Restoring from checkpoint failed",), where="message", weight=0.92),
         Signature(
             "root",
-            ("Assign requires shapes of both tensors to match",),
-            needs=("text:save/Assign",),
-            weight=0.9,
+            # shapes that the program itself gives are compared before anything runs: those of a file aren't known then
+            ("Restoring from checkpoint failed", "Assign requires shapes of both tensors to match"),
+            where="message",
+            weight=0.92,
         ),
     ),
     help=(

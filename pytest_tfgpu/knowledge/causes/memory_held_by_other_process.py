@@ -68,6 +68,9 @@ CAUSE = Cause(
             weight=0.32,
         ),
         Signature("excludes", needs=("host-allocator",)),
+        Signature(
+            "excludes", ("on GPU:{#} failed. Status: {unknown error|initialization error}",), weight=0.5
+        ),
         Signature("excludes", needs=("other-framework",), weight=0.8),
         Signature("excludes", needs=("allocator-full",), unless=("gpu-memory-taken-at-start",), weight=0.4),
         Signature("excludes", needs=("gpu-memory-free",), unless=("allocation-refused",), weight=0.7),

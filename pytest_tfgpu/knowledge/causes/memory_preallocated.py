@@ -30,6 +30,12 @@ CAUSE = Cause(
         Signature("root", (*texts.CUDNN_HANDLE, *texts.CUBLAS_HANDLE), needs=("gpu-memory-low",), weight=0.8),
         Signature("root", ("CUBLAS_STATUS_ALLOC_FAILED",), weight=0.76),
         Signature("follows", texts.REFUSED_BY_NUMBER, weight=0.45),
+        Signature(
+            "follows",
+            ("failed to allocate {#}{} from device",),
+            unless=("gpu-memory-preallocated",),
+            weight=0.27,
+        ),
         Signature("follows", ("cuSolverDN call failed with status =7",), weight=0.4),
         Signature(
             "root",

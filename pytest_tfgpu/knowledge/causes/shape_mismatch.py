@@ -20,7 +20,7 @@ CAUSE = Cause(
             (
                 "does not {match|equal} {|the }{filter|filter's|filter input|input} depth",
                 "doesn't match filter",
-                "does not match corresponding dimension of filter",
+                "does not match corresponding dimension of",
             ),
             weight=0.7,
         ),
