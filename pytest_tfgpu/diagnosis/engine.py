@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pytest_tfgpu.diagnosis.case import Case
 from pytest_tfgpu.diagnosis.readings import read
+from pytest_tfgpu.diagnosis.text import PYTHONS_OWN
 from pytest_tfgpu.knowledge import patterns
 from pytest_tfgpu.model import Confidence, Diagnosis, EvidenceLine, Facts, Help
 
@@ -27,9 +28,6 @@ _WORTH = 0.5
 """A rival that doesn't reach this part of the best score isn't worth a reader's time."""
 _QUOTES = 4
 _ALTERNATIVES = 4
-_PYTHONS_OWN = frozenset(
-    ("ValueError", "TypeError", "KeyError", "IndexError", "AttributeError", "NameError", "ZeroDivisionError")
-)
 _ORDINARY = ("AssertionError", "Failed", "Skipped", "XFailed", "KeyboardInterrupt", "SystemExit")
 
 
@@ -143,7 +141,7 @@ def _is_ordinary(case: Case) -> bool:
 def _is_unrelated(case: Case) -> bool:
     """Whether the exception is Python's own, of a kind that the GPU never raises: then the log doesn't explain it."""
     chain = case.evidence.chain
-    return bool(chain) and all(link.name in _PYTHONS_OWN for link in chain)
+    return bool(chain) and all(link.name in PYTHONS_OWN for link in chain)
 
 
 def _weigh(case: Case, entry: Entry) -> Candidate | None:

@@ -159,12 +159,18 @@ def from_text(
 ) -> Evidence:
     """Gather evidence from texts: the name of the exception's class, its message, and log lines. All may be empty.
 
-    A message that holds lines of a log and no class of an exception is a part of that log.
+    A message that holds lines of a log and no class of an exception is a part of that log; with a class of Python's
+    own, those lines are.
     """
     cleaned = text.clean(message)
     name = text.clean(exception, 1024).strip() or text.class_in(cleaned)
     if not name and _holds_log_lines(cleaned):
         return Evidence(log=_lines((*cleaned.split("\n"), *log)), earlier=tuple(earlier))
+    if name in text.PYTHONS_OWN and _holds_log_lines(cleaned):
+        printed = [line for line in cleaned.split("\n") if text.LOG_LINE.match(line)]
+        cleaned = "\n".join(line for line in cleaned.split("\n") if line not in printed)
+        log = (*printed, *log)
+    cleaned = text.unwrapped(cleaned, name)
     link = Raised(type=name, message=cleaned, status=text.status_of(name, cleaned))
     lines = _lines(log)
     raised = (link,) if name or cleaned.strip() else _raised_in(lines)
@@ -172,10 +178,10 @@ def from_text(
 
 
 def _raised_in(lines: tuple[EvidenceLine, ...]) -> tuple[Raised, ...]:
-    """Return the last error of TensorFlow's that a log shows as Python prints it, where there is nothing else."""
+    """Return the last error of TensorFlow's that a log shows, or the one of Python's own with which it ends."""
     for line in reversed(lines):
         name = text.class_in(line.text) if "Error: " in line.text else ""
-        if name.rpartition(".")[2] in text.STATUSES:
+        if name.rpartition(".")[2] in text.STATUSES or (line is lines[-1] and name in text.PYTHONS_OWN):
             return (Raised(type=name, message=line.text, status=text.status_of(name, line.text)),)
     return ()
 

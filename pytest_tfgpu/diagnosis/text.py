@@ -48,6 +48,15 @@ STATUSES = {
 }
 """TensorFlow's error classes and the status codes behind them (tensorflow/python/framework/errors_impl.py)."""
 
+PYTHONS_OWN = frozenset(
+    ("ValueError", "TypeError", "KeyError", "IndexError", "AttributeError", "NameError", "ZeroDivisionError")
+)
+"""Errors of a kind that the GPU never raises."""
+
+_TENSORFLOW_ERRORS = "tensorflow.python.framework.errors_impl."
+_CONSOLES = frozenset((80, 120))
+"""Columns of Windows' consoles, from which lines are copied as they were shown."""
+
 _CODES = {code.replace("_", " ").lower(): code for code in STATUSES.values()}
 _ANY_CODE = "|".join(code.replace("_", "[ _]") for code in _CODES.values())
 _CODE_PREFIX = re.compile(
@@ -127,6 +136,27 @@ def clean(text: str, limit: int = MESSAGE_LIMIT) -> str:
     if len(kept) != len(raw):
         text = kept.decode("utf-8")
     return text.replace("\u0130", "I")
+
+
+def unwrapped(message: str, class_name: str) -> str:
+    """Return `message` with the words put together that a console broke at its last column.
+
+    In front of the first line there was the name of the class, mostly with its module.
+    """
+    if "\n" not in message:
+        return message
+    lines = message.split("\n")
+    name = class_name.rpartition(".")[2]
+    before = (0, len(f"{name}: "), len(f"{_TENSORFLOW_ERRORS}{name}: "))
+    columns = {taken + len(lines[0]) for taken in before}
+    joined = lines[:1]
+    for line in lines[1:]:
+        if columns & _CONSOLES and joined[-1][-1:].isalnum() and line[:1].isalnum():
+            joined[-1] += line
+        else:
+            joined.append(line)
+        columns = {len(line)}
+    return "\n".join(joined)
 
 
 def structure(searchable: Text) -> Structure:

@@ -56,6 +56,9 @@ NAMES = (
     "cannot import name {w} from {tensorflow|keras|numpy|google.protobuf}{w}",
 )
 
+IMPORTED_FROM = ("from {tensorflow|keras|tf_keras}{w} import", "from {tensorflow|keras|tf_keras} import")
+"""The line that failed, where Python (to 3.6) doesn't say of which module a name is."""
+
 NAMES_ELSEWHERE = (
     "cannot import name '{w}' from '{typing_extensions|wrapt|flatbuffers|h5py|ml_dtypes|google.protobuf|scipy}",
     "module '{ml_dtypes|wrapt|h5py|flatbuffers|tensorboard|jaxlib|scipy}{w}' has no attribute",
@@ -90,8 +93,9 @@ SAVED_ELSEWHERE = (
     "Unknown layer: {|'|\"}{Functional|TFOpLambda|SlicingOpLambda|InputLayer|Sequential}",
     "Could not interpret optimizer identifier: <",
     "Argument(s) not recognized:",
-    "object has no attribute '_keras_history'",
-    "object has no attribute '_keras_shape'",
+    "object has no attribute '{_keras_history|_keras_shape|_get_distribution_strategy|_in_multi_worker_mode}'",
+    "object has no attribute '{_chief_worker_only|_is_graph_network|_set_device_from_string|get_updates}'",
+    "'{InputLayer|Dense|Conv2D|Model|Sequential}' object has no attribute '{outbound_nodes|inbound_nodes}'",
     "unexpected keyword argument 'quantization_config'",
     "Could not deserialize class",
     "Could not locate class '{Functional|Sequential}'",

@@ -145,6 +145,15 @@ GPU_START = (
 )
 """A GPU that was found couldn't be started; the status after it tells why (to 2.12 mostly)."""
 
+CUBLAS_EXECUTION = (
+    "failed to run cuBLAS routine: CUBLAS_STATUS_EXECUTION_FAILED",
+    "failed to run cuBLAS routine {w} CUBLAS_STATUS_EXECUTION_FAILED",
+)
+"""cuBLAS had its handle and its kernel failed: seldom for want of memory."""
+
+NO_COPY_OF_VARIANT = ("No unary variant device copy function found",)
+"""A dataset, a list of tensors or the like can't be moved between CPU and GPU."""
+
 IOMMU_FAULT = (
     "DMAR: [DMA {Write|Read}",
     "DMAR: DRHD: handling fault status",

@@ -166,6 +166,21 @@ def test_the_status_is_read_from_class_or_text(exception: str, message: str, sta
     assert from_text(exception, message).status == status
 
 
+@pytest.mark.parametrize(
+    ("message", "read"),
+    [
+        (f"{'x' * 64} reg\nistered", f"{'x' * 64} registered"),  # after "ValueError: " 80 columns are full
+        (f"short\n{'x' * 76} abc\ndef", f"short\n{'x' * 76} abcdef"),
+        (f"short\n{'x' * 116} abc\ndef", f"short\n{'x' * 116} abcdef"),
+        (f"short\n{'x' * 76} abc\n  def", f"short\n{'x' * 76} abc\n  def"),
+        (f"short\n{'x' * 70} abc\ndef", f"short\n{'x' * 70} abc\ndef"),
+    ],
+)
+def test_words_that_a_console_broke_are_put_together(message: str, read: str) -> None:
+    """What was copied from a console of 80 or 120 columns has lines that end amid words; other lines stay."""
+    assert from_text("ValueError", message).message == read
+
+
 def test_log_lines_keep_origin_and_number() -> None:
     """A plain line counts from 1; a line that knows its origin keeps it."""
     evidence = from_text(log=["one\n", EvidenceLine("two", "preflight", 7)])
@@ -197,13 +212,28 @@ def test_an_error_that_stands_in_a_log_alone_is_one() -> None:
     seen = from_text("", "", log)
     assert (seen.exception.rpartition(".")[2], seen.status) == ("UnimplementedError", "UNIMPLEMENTED")
     assert [line.text for line in seen.log] == log
-    assert from_text("", "", ["ValueError: no such thing"]).chain == ()
+    assert from_text("", "", ["UserError: no such thing"]).chain == ()
 
 
 def test_an_exception_that_quotes_a_log_stays_one() -> None:
     """Where a class is known, the message was raised, whatever it holds."""
     line = "E0000 00:00:1795238871.84  25538 cuda_dnn.cc:465] Could not create cudnn handle"
     assert from_text("InternalError", line).message == line
+
+
+def test_a_log_in_the_message_of_an_error_of_pythons_is_a_log() -> None:
+    """Python's own errors quote no log: lines of one were copied with them."""
+    line = "2020-01-01 10:00:00.100000: W tensorflow/x/dso_loader.cc:55] Could not load dynamic library 'nvcuda.dll'"
+    seen = from_text("AttributeError", f"{line}\n'NoneType' object has no attribute 'shape'")
+    assert seen.message == "'NoneType' object has no attribute 'shape'"
+    assert [entry.text for entry in seen.log] == [line]
+
+
+def test_an_error_of_pythons_with_which_a_log_ends_is_one() -> None:
+    """The last line of Python's traceback says what was raised; one with something after it may be long past."""
+    log = ("Traceback (most recent call last):", "TypeError: 'int' object is not iterable")
+    assert from_text(log=log).exception == "TypeError"
+    assert from_text(log=(*log, "Aborted")).chain == ()
 
 
 def test_of_an_endless_log_both_ends_are_kept() -> None:

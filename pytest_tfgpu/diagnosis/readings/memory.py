@@ -116,8 +116,10 @@ def _on_gpu(case: Case) -> bool:
 
 def _host(case: Case, _: str) -> Reading | None:
     """Whether the allocator that had nothing left serves host memory."""
-    allocator = case.evidence.allocator or ""
-    if not allocator.endswith(HOST_ALLOCATORS):
+    allocator, device = case.evidence.allocator, case.evidence.device
+    if allocator is None and device is not None and "CPU" in device:
+        return Reading("The operation ran on the CPU: its memory is the host's.")
+    if not allocator or not allocator.endswith(HOST_ALLOCATORS):
         return NO
     return Reading(f"Allocator {allocator} serves the host's memory, not the GPU's.")
 

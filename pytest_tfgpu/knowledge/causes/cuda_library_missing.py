@@ -46,6 +46,8 @@ CAUSE = Cause(
             weight=0.5,
         ),
         Signature("root", ("Error loading CUDA libraries",), weight=0.8),
+        Signature("root", ("could not find {}in libcupti DSO",), weight=0.93),
+        Signature("root", ("WinDLL(build_info.cudart_dll_name)",), weight=0.85),
         Signature("root", needs=("only-xla-gpu-listed",), weight=0.84),
         Signature("follows", ("Unable to load NCCL library",), weight=0.3),
         Signature("root", ("Cannot dlopen some GPU libraries",), needs=("gpu-wanted",), weight=0.78),

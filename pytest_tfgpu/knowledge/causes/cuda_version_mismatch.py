@@ -66,9 +66,7 @@ CAUSE = Cause(
             weight=0.85,
         ),
         Signature("follows", ("Could not load symbol cudnn{w}",), weight=0.5),
-        Signature(
-            "root", ("could not find {w} in {cublas|cufft|curand|cusolver|cuda|libcuda} DSO",), weight=0.85
-        ),
+        Signature("root", ("could not find {w} in {cublas|cufft|curand|cusolver|cuda} DSO",), weight=0.85),
     ),
     notes=("cuda-unlike-build",),
     help=(

@@ -33,6 +33,9 @@ CAUSE = Cause(
         ),
         Signature("root", ("Unsupported .version {#}; current version is",), weight=0.8),
         Signature(
+            "root", ("could not find {}in libcuda DSO", "libcuda.so.1: undefined symbol: cu{w}"), weight=0.93
+        ),
+        Signature(
             "root",
             (*texts.CUDNN_HANDLE, *texts.CUBLAS_HANDLE, *texts.NO_CUDNN, "failed call to cuInit"),
             needs=("driver-too-old-for-cuda",),

@@ -24,6 +24,7 @@ CAUSE = Cause(
         ),
         Signature("root", ("Cannot set memory growth on non-GPU",), weight=0.8),
         Signature("root", ("Tensors on conflicting devices",), weight=0.8),
+        Signature("root", ("Could not colocate node with its resource",), weight=0.6),
         Signature("root", ("Invalid device ordinal value", "invalid device ordinal"), weight=0.65),
         Signature("follows", ("no supported kernel for {w} devices is available",), weight=0.4),
         Signature("root", ("the following devices to be available: {} this machine only has",), weight=0.7),

@@ -80,7 +80,7 @@ CAUSE = Cause(
         ),
         Signature("excludes", needs=("fault-printed",), weight=0.8),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
-        Signature("excludes", ("failed to run cuBLAS routine: CUBLAS_STATUS_EXECUTION_FAILED",), weight=0.4),
+        Signature("excludes", texts.CUBLAS_EXECUTION, weight=0.4),
         Signature("excludes", needs=("room-for-a-library",), unless=("allocation-refused",), weight=0.3),
     ),
     notes=("other-processes", "gpu-memory-taken-at-start", "gpu-memory-low"),

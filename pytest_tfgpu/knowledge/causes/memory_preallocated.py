@@ -73,7 +73,7 @@ CAUSE = Cause(
         Signature("excludes", needs=("driver-too-old-for-cuda",), weight=0.5),
         Signature("excludes", needs=("gpu-newer-than-cuda",), weight=0.5),
         Signature("excludes", needs=("other-framework",), weight=0.6),
-        Signature("excludes", ("failed to run cuBLAS routine: CUBLAS_STATUS_EXECUTION_FAILED",), weight=0.4),
+        Signature("excludes", texts.CUBLAS_EXECUTION, weight=0.4),
         Signature(
             "follows",
             (

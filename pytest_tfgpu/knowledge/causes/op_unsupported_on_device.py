@@ -42,6 +42,9 @@ CAUSE = Cause(
         Signature("follows", ("CUDNN_STATUS_{BAD_PARAM|NOT_SUPPORTED}",), ops=("CudnnRNN*",), weight=0.5),
         Signature("follows", ("CUDNN_STATUS_BAD_PARAM",), weight=0.37),
         Signature("root", ("Op type not registered '{w}' in binary",), weight=0.5),
+        Signature("follows", texts.NO_COPY_OF_VARIANT, weight=0.4),
+        Signature("root", texts.NO_COPY_OF_VARIANT, needs=("text:DatasetVariant",), weight=0.75),
+        Signature("follows", ("Could not colocate node with its resource",), weight=0.4),
         Signature(
             "root",
             (

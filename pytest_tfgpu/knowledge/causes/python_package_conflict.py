@@ -25,6 +25,7 @@ CAUSE = Cause(
             packages.NAMES_ELSEWHERE,
             weight=0.75,
         ),
+        Signature("root", ("cannot import name",), also=packages.IMPORTED_FROM, weight=0.7),
         Signature(
             "root",
             packages.MISSING,

@@ -78,7 +78,7 @@ CAUSE = Cause(
             ("too many resources requested for launch", "Shared memory size limit exceeded"),
             weight=0.45,
         ),
-        Signature("follows", ("failed to run cuBLAS routine: CUBLAS_STATUS_EXECUTION_FAILED",), weight=0.42),
+        Signature("follows", texts.CUBLAS_EXECUTION, weight=0.42),
         Signature("confirms", needs=("gpu-newer-than-cuda",), weight=0.75),
         Signature("confirms", needs=("gpu-older-than-build",), weight=0.75),
         Signature("root", ("is not compatible with the current PyTorch installation",), weight=0.85),

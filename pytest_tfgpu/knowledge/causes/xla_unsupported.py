@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_tfgpu.knowledge import texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -33,7 +34,7 @@ CAUSE = Cause(
             ),
             weight=0.9,
         ),
-        Signature("root", ("No unary variant device copy function found",), weight=0.72),
+        Signature("root", texts.NO_COPY_OF_VARIANT, unless=("text:DatasetVariant",), weight=0.72),
         Signature("root", ("Support for {~}is not implemented in XLA", "XLA does not support"), weight=0.8),
         Signature("follows", ("xla_compile", "_XlaMustCompile=true"), where="message", weight=0.25),
         Signature("excludes", ("libdevice", "ptxas"), where="message", weight=0.6),
