@@ -26,7 +26,6 @@ class Case:
         self.probed: dict[object, re.Match[str] | None] = {}
         """What probes found already."""
         self._log_lines: tuple[EvidenceLine, ...] = ()
-        self._starts: list[int] = []
 
     @cached_property
     def raw(self) -> str:
@@ -72,7 +71,7 @@ class Case:
             if dropped:
                 lines = tuple(line for position, line in enumerate(lines) if position not in dropped)
                 whole = patterns.Text("\n".join(line.text for line in lines))
-        self._log_lines, self._starts = lines, _starts(lines)
+        self._log_lines = lines
         return self._without_advice(text.without_graph(whole.source), "log", whole)
 
     @cached_property
@@ -111,14 +110,18 @@ class Case:
     def _raw_starts(self) -> list[int]:
         return _starts(self.evidence.log)
 
+    @cached_property
+    def _log_starts(self) -> list[int]:
+        return _starts(self._log_lines)
+
     def quote_message(self, start: int, end: int) -> EvidenceLine:
         """Return the line of the exceptions' texts in which a match lies."""
         return EvidenceLine(_line_around(self.evidence.message, start, end), self.told)
 
     def quote_log(self, start: int, end: int) -> EvidenceLine:
         """Return the log line in which a match begins, with its origin and number."""
-        line = self._log_lines[max(bisect_right(self._starts, start) - 1, 0)]
-        offset = start - self._starts[max(bisect_right(self._starts, start) - 1, 0)]
+        index = max(bisect_right(self._log_starts, start) - 1, 0)
+        line, offset = self._log_lines[index], start - self._log_starts[index]
         return EvidenceLine(_line_around(line.text, offset, offset), line.origin, line.line)
 
     def _without_advice(self, body: str, origin: str, known: patterns.Text) -> patterns.Text:

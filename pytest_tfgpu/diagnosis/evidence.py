@@ -192,21 +192,27 @@ def _holds_log_lines(message: str) -> bool:
 
 def _lines(log: Iterable[str | EvidenceLine]) -> tuple[EvidenceLine, ...]:
     """Return cleaned lines; of a long log the first and the last ones."""
-    head: list[EvidenceLine] = []
-    tail: list[EvidenceLine] = []
+    head: list[tuple[int, str | EvidenceLine]] = []
+    tail: list[tuple[int, str | EvidenceLine]] = []
     half = text.LOG_LIMIT // 2
-    for number, entry in enumerate(log, start=1):
-        line = entry if isinstance(entry, EvidenceLine) else _printed(str(entry), number)
-        (head if len(head) < half else tail).append(line)
+    for numbered in enumerate(log, start=1):
+        (head if len(head) < half else tail).append(numbered)
         if len(tail) > 2 * half:
             del tail[:half]
-    return tuple(_clean(line) for line in (*head, *tail[-half:]))
+    kept = (*head, *tail[-half:])
+    told = [entry.text if isinstance(entry, EvidenceLine) else str(entry) for _, entry in kept]
+    if not text.are_clean(told, text.LINE_LIMIT):
+        told = [text.clean(line, text.LINE_LIMIT).rstrip("\n") for line in told]
+    made = EvidenceLine.of
+    return tuple(
+        [
+            _with_text(entry, body)
+            if isinstance(entry, EvidenceLine)
+            else made({"text": body, "origin": "log", "line": number})
+            for (number, entry), body in zip(kept, told, strict=True)
+        ]
+    )
 
 
-def _printed(text: str, number: int) -> EvidenceLine:
-    return EvidenceLine.of({"text": text, "origin": "log", "line": number})
-
-
-def _clean(line: EvidenceLine) -> EvidenceLine:
-    body = text.clean(line.text, text.LINE_LIMIT).rstrip("\n")
+def _with_text(line: EvidenceLine, body: str) -> EvidenceLine:
     return line if body == line.text else replace(line, text=body)

@@ -6,6 +6,7 @@ Every pattern here is linear: what repeats is bounded or can't overlap with what
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_tfgpu.knowledge.patterns import Text
@@ -138,6 +139,12 @@ def clean(text: str, limit: int = MESSAGE_LIMIT) -> str:
     return text.replace("\u0130", "I")
 
 
+def are_clean(texts: Sequence[str], limit: int) -> bool:
+    """Whether `clean` leaves all of these texts as they are; quick."""
+    together = "".join(texts)
+    return together.isascii() and together.isprintable() and max(map(len, texts), default=0) <= limit
+
+
 def unwrapped(message: str, class_name: str) -> str:
     """Return `message` with the words put together that a console broke at its last column.
 
@@ -149,6 +156,8 @@ def unwrapped(message: str, class_name: str) -> str:
     name = class_name.rpartition(".")[2]
     before = (0, len(f"{name}: "), len(f"{_TENSORFLOW_ERRORS}{name}: "))
     columns = {taken + len(lines[0]) for taken in before}
+    if _CONSOLES.isdisjoint(columns) and _CONSOLES.isdisjoint(map(len, lines)):
+        return message
     joined = lines[:1]
     for line in lines[1:]:
         if columns & _CONSOLES and joined[-1][-1:].isalnum() and line[:1].isalnum():
