@@ -128,7 +128,7 @@ CAUSE = Cause(
     "library "
     '\'libcublas.so.11\'" (2.0 to 2.11); from 2.12 only "Cannot dlopen some GPU libraries", without a name. "Could not '
     'find cuda drivers on your machine" (from 2.12) means libcudart, not the driver. Afterwards tests fail for want '
-    "of a GPU.",
+    'of a GPU. A trace that wants CUPTI aborts: "could not find cuptiActivityRegisterCallbacks in libcupti DSO" (1.x).',
     distinction="libcuda.so.1 is the driver (driver-missing), libcudnn is cudnn-missing, libnvinfer is TensorRT and "
     "optional. If a library is found and doesn't fit the others, it is cuda-version-mismatch.",
     confirmation="`tfgpu doctor` names the file; TF_CPP_VMODULE=dso_loader=3 makes TensorFlow name it.",

@@ -85,7 +85,8 @@ CAUSE = Cause(
     "that were loaded, or can't compile the code that they bring.",
     appearance='InternalError "cudaGetDevice() failed. Status: CUDA driver version is insufficient for CUDA runtime '
     "version\" (1.x on); \"'cuModuleLoadData(&module, data)' failed with 'CUDA_ERROR_UNSUPPORTED_PTX_VERSION'\" in the "
-    "log (2.4 on), and then an InternalError that says only CUDA_ERROR_INVALID_HANDLE.",
+    "log (2.4 on), and then an InternalError that says only CUDA_ERROR_INVALID_HANDLE. A driver that is older still "
+    'lacks functions: "could not find cuDevicePrimaryCtxSetFlags in libcuda DSO" (1.x).',
     distinction='"Possibly insufficient driver version", which TensorFlow prints whenever cuDNN isn\'t initialised, is '
     "a guess: compare the versions. A missing driver with CUDA libraries present gives the same text: driver-missing. "
     "CUDA_ERROR_INVALID_PTX is a GPU that is too new: unsupported-compute-capability.",

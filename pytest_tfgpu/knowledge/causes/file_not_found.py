@@ -54,7 +54,8 @@ CAUSE = Cause(
     ),
     meaning="TensorFlow was asked to read a file, a checkpoint or a record that is missing or damaged.",
     appearance='NotFoundError "<path>; No such file or directory", "Unsuccessful TensorSliceReader constructor", "Key '
-    'X not found in checkpoint"; DataLossError "corrupted record at N".',
+    'X not found in checkpoint"; DataLossError "corrupted record at N". A checkpoint of another model: "Assign '
+    'requires shapes of both tensors to match" (1.x).',
     distinction="NotFoundError is also the class of operations without a kernel and of convolutions without an "
     "algorithm; those name an operation, not a path. Shared libraries that can't be opened are cuda-library-missing.",
     confirmation="Look at the path with ls, from the working directory of the test.",
