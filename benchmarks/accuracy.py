@@ -69,10 +69,10 @@ def read(path: Path) -> list[Case]:
 def judge(case: Case) -> Answer:
     """Return what the diagnosis says today, without seeing the label."""
     seen = evidence.from_text(case.get("exception", ""), case.get("message", ""), case.get("log", ()))
-    ranked = engine.rank(seen, Facts.from_json(case.get("facts", {})))
+    ranked = engine.ranking(seen, Facts.from_json(case.get("facts", {})))
     if not ranked:
         return Answer(())
-    causes = [candidate.cause for candidate in engine.considered(ranked)]
+    causes = [candidate.cause for candidate in ranked]
     return Answer(tuple(cause.id for cause in causes), causes[0].category, engine.confidence(ranked))
 
 

@@ -421,6 +421,9 @@ def cause_page(cause: schema.Cause) -> str:
         else:
             text = "\n\n".join(map(plain, text.split("\n")))
         blocks += [f"## {heading}", text or "Nothing to add."]
+        if cause.rivals and heading == "How to tell it from its look-alikes":
+            rivals = " and ".join(f"[{rival}]({rival}.md)" for rival in cause.rivals)
+            blocks.append(f"The same evidence is often that of {rivals}.")
     blocks.append("## Examples")
     for example in cause.examples:
         blocks += [f"From {_source(example.source)}:", fence(_printed(example))]

@@ -35,7 +35,7 @@ def _answer(line: bytes, facts: Facts, catalog: Catalog) -> dict[str, Any]:
         raise ValueError(f"expected an object, got {type(case).__name__}")
     own = case.get("facts")
     seen = evidence.from_text(_text(case, "exception"), _text(case, "message"), _log(case))
-    ranked = engine.considered(engine.rank(seen, facts if own is None else Facts.from_json(own), catalog))
+    ranked = engine.ranking(seen, facts if own is None else Facts.from_json(own), catalog)
     identifier = case.get("id")
     return {
         "id": identifier if isinstance(identifier, (str, int)) else None,

@@ -26,6 +26,8 @@ _CLOSE = 0.9
 """A rival that reaches this part of the best score leaves the matter open."""
 _WORTH = 0.5
 """A rival that doesn't reach this part of the best score isn't worth a reader's time."""
+_RANKED = 3
+"""Causes that a ranking names, where the first isn't confirmed."""
 _QUOTES = 4
 _ALTERNATIVES = 4
 _ORDINARY = ("AssertionError", "Failed", "Skipped", "XFailed", "KeyboardInterrupt", "SystemExit")
@@ -96,6 +98,32 @@ def diagnose(
 def considered(candidates: list[Candidate]) -> list[Candidate]:
     """Return those of ranked candidates that a fair reader would consider: the first, and what comes near it."""
     return [candidate for candidate in candidates if candidate.score >= _WORTH * candidates[0].score]
+
+
+def ranking(
+    evidence: Evidence, facts: Facts | None = None, catalog: Catalog | None = None
+) -> list[Candidate]:
+    """Return what a fair reader would consider, likeliest first.
+
+    Where the first isn't confirmed, it is followed by what it is often taken for and nothing here excludes, until
+    there are three.
+    """
+    case, known = Case(evidence, facts), _default(catalog)
+    candidates = considered(_rank(case, known))
+    if not candidates or confidence(candidates) == "confirmed":
+        return candidates
+    named = {candidate.cause.id for candidate in candidates}
+    entries = {entry.cause.id: entry for entry in known.entries if entry.cause.id not in named}
+    rivals = [entries[name] for name in candidates[0].cause.rivals if name in entries]
+    left = [Candidate(entry.cause, 0.0, ()) for entry in rivals if not _is_excluded(case, entry)]
+    return [*candidates, *left[: max(_RANKED - len(candidates), 0)]]
+
+
+def _is_excluded(case: Case, entry: Entry) -> bool:
+    return any(
+        match.role == "excludes" and match.signature.strength >= _CERTAIN
+        for match in _matches(case, entry.speaking)
+    )
 
 
 def confidence(candidates: list[Candidate]) -> Confidence:

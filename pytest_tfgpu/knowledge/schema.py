@@ -103,6 +103,8 @@ class Cause:
     help: tuple[Help, ...] = ()
     notes: tuple[str, ...] = ()
     """Readings whose sentences are worth saying with this cause."""
+    rivals: tuple[str, ...] = ()
+    """Ids of causes that the same evidence often has, likeliest first."""
     examples: tuple[Example, ...] = ()
     lookalikes: tuple[LookAlike, ...] = ()
     meaning: str = ""

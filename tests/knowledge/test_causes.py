@@ -155,6 +155,14 @@ def test_help_is_written_as_sentences(cause: Cause) -> None:
 
 
 @each_cause
+def test_rivals_are_other_causes_of_the_gpu(cause: Cause) -> None:
+    """What a cause is often taken for is in the catalogue, is another one, and stands there once."""
+    assert cause.id not in cause.rivals
+    assert len(set(cause.rivals)) == len(cause.rivals)
+    assert {CAUSES[rival].category for rival in cause.rivals}.isdisjoint({"not-gpu"})
+
+
+@each_cause
 def test_signatures_can_be_understood(cause: Cause) -> None:
     """Templates parse, and readings that are asked for exist."""
     assert list(catalog.template_faults(cause)) == []

@@ -443,3 +443,42 @@ def test_gpus_that_few_machines_have(text: str) -> None:
     line = "E cuda_platform.cc:52] failed call to cuInit: UNKNOWN ERROR (303)"
     assert cause_of(text.format(7), line, exception="InvalidArgumentError") == "invalid-device"
     assert cause_of(text.format(0), line, exception="InvalidArgumentError") == "driver-missing"
+
+
+def rival_catalog() -> Catalog:
+    """Return a catalogue of one cause that shows and three that it is often taken for."""
+    first = Cause(
+        id="first",
+        category="memory",
+        summary="It is the first.",
+        signatures=(Signature("root", ("it broke",)), Signature("confirms", ("for certain",), weight=0.9)),
+        rivals=("second", "unheard-of", "third", "fourth"),
+    )
+    others = [
+        Cause(
+            id=name,
+            category="memory",
+            summary="It is another.",
+            signatures=(Signature("root", (f"{name} broke",)), Signature("excludes", (f"not the {name}",))),
+        )
+        for name in ("second", "third", "fourth")
+    ]
+    return Catalog([("tests", cause) for cause in (first, *others)])
+
+
+@pytest.mark.parametrize(
+    ("message", "named"),
+    [
+        ("it broke", ["first", "second", "third"]),
+        ("it broke, not the second", ["first", "third", "fourth"]),
+        ("it broke, the third broke", ["first", "third", "second"]),
+        ("it broke for certain", ["first"]),
+        ("nothing is known", []),
+    ],
+)
+def test_a_ranking_goes_on_with_what_the_first_is_taken_for(message: str, named: list[str]) -> None:
+    """Up to three causes, without those that the evidence excludes; where the first is confirmed, it alone."""
+    catalog = rival_catalog()
+    ranking = engine.ranking(from_text("InternalError", message), catalog=catalog)
+    assert [candidate.cause.id for candidate in ranking] == named
+    assert engine.rank(from_text("InternalError", "it broke"), catalog=catalog)[1:] == []

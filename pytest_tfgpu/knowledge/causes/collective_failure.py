@@ -81,6 +81,7 @@ CAUSE = Cause(
             weight=0.3,
         ),
     ),
+    rivals=("tensorflow-defect", "host-out-of-memory"),
     help=(
         Help("Run with NCCL_DEBUG=INFO: its WARN lines name the reason."),
         Help(

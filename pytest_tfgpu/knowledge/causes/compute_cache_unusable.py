@@ -17,6 +17,7 @@ CAUSE = Cause(
         Signature("excludes", needs=("fault-printed",), weight=0.9),
         Signature("excludes", ("CUDNN_STATUS_ALLOC_FAILED",), weight=0.9),
     ),
+    rivals=("memory-preallocated", "unsupported-compute-capability"),
     help=(
         Help("Move ~/.nv away and try again; the driver makes it anew.", sure=False),
         Help("In containers point CUDA_CACHE_PATH to a folder that can be written.", sure=False),

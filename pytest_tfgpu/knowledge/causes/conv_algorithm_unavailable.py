@@ -46,6 +46,7 @@ CAUSE = Cause(
             weight=0.5,
         ),
     ),
+    rivals=("memory-preallocated", "op-unsupported-on-device"),
     notes=("gpu-memory-free",),
     help=(
         Help("Try a smaller batch: cuDNN takes no batch of 65536 or more.", sure=False),

@@ -50,6 +50,7 @@ CAUSE = Cause(
             weight=0.85,
         ),
     ),
+    rivals=("gpu-not-visible", "cuda-library-missing"),
     notes=("cpu-build", "no-gpu-listed"),
     help=(
         Help(

@@ -27,6 +27,7 @@ CAUSE = Cause(
             weight=0.85,
         ),
     ),
+    rivals=("driver-unhealthy",),
     help=(
         Help(
             'Start processes that use the GPU with `multiprocessing.get_context("spawn")`, or fork before anything '

@@ -76,6 +76,7 @@ CAUSE = Cause(
         Signature("follows", needs=("no-gpu-listed", "cuda-unlike-build"), weight=0.6),
         Signature("root", ("symbol not found.",), weight=0.7),
     ),
+    rivals=("cuda-version-mismatch", "cudnn-missing"),
     notes=("library-missing:libcu",),
     help=(
         Help(

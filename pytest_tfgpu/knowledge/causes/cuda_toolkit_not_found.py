@@ -68,6 +68,7 @@ CAUSE = Cause(
             weight=0.3,
         ),
     ),
+    rivals=("cuda-version-mismatch", "unsupported-compute-capability"),
     help=(
         Help(
             "Install the toolkit's compiler: pip install nvidia-cuda-nvcc-cu12 (tensorflow[and-cuda] brings it), or "

@@ -68,6 +68,7 @@ CAUSE = Cause(
         Signature("follows", ("Could not load symbol cudnn{w}",), weight=0.5),
         Signature("root", ("could not find {w} in {cublas|cufft|curand|cusolver|cuda} DSO",), weight=0.85),
     ),
+    rivals=("cudnn-version-mismatch", "cuda-library-missing"),
     notes=("cuda-unlike-build",),
     help=(
         Help(

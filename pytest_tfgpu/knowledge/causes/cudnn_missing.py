@@ -53,6 +53,7 @@ CAUSE = Cause(
         ),
         Signature("follows", ("0xC0000409",), also=("Loaded cuDNN version",), weight=0.4),
     ),
+    rivals=("cudnn-version-mismatch", "cuda-library-missing"),
     notes=("library-missing:libcudnn",),
     help=(
         Help(

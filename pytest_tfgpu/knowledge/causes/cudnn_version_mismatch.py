@@ -66,6 +66,7 @@ CAUSE = Cause(
         Signature("root", ("could not find {w} in cudnn DSO",), weight=0.93),
         Signature("follows", ("cuda_dnn.cc",), needs=("logged-by:cuda_dnn.cc", "gpu-wanted"), weight=0.3),
     ),
+    rivals=("memory-preallocated", "cuda-version-mismatch"),
     notes=(
         "cudnn-unfit",
         "cudnn-fits",

@@ -31,6 +31,7 @@ CAUSE = Cause(
             weight=0.85,
         ),
     ),
+    rivals=("op-unsupported-on-device",),
     help=(
         Help("Set a seed first: tf.random.set_seed(...).", needs=("text:seed",)),
         Help("Switch determinism off for this test, or use an operation that has a deterministic kernel."),

@@ -13,6 +13,7 @@ CAUSE = Cause(
         Signature("root", ("Invoking the PTX->SASS JIT from driver version",), weight=0.6),
         Signature("follows", texts.FAULT, needs=("driver-known-bad",), weight=0.3),
     ),
+    rivals=("gpu-fault", "tensorflow-defect"),
     notes=("driver-known-bad",),
     help=(Help("Install another driver version, newer or the one before.", sure=False),),
     lookalikes=(

@@ -47,6 +47,7 @@ CAUSE = Cause(
             weight=0.6,
         ),
     ),
+    rivals=("driver-unhealthy", "driver-missing"),
     notes=("driver-halves-differ",),
     help=(
         Help("Restart the machine, so that the kernel module of the installed driver is loaded."),

@@ -88,6 +88,7 @@ CAUSE = Cause(
             "follows", ("No NVIDIA GPU detected", "No NVIDIA {driver|drivers} {detected|found}"), weight=0.5
         ),
     ),
+    rivals=("gpu-not-visible", "driver-library-mismatch"),
     help=(
         Help(
             "Start the container with access to the GPU (docker run --gpus all).", needs=("platform:docker",)

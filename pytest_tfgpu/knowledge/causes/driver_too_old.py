@@ -57,6 +57,7 @@ CAUSE = Cause(
             weight=0.8,
         ),
     ),
+    rivals=("driver-library-mismatch", "cuda-version-mismatch"),
     notes=("driver-too-old-for-cuda",),
     help=(
         Help(

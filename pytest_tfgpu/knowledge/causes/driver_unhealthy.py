@@ -76,6 +76,7 @@ CAUSE = Cause(
         ),
         Signature("root", ("NvRmMemInitNvmap failed", "NvRmMemInit failed"), weight=0.65),
     ),
+    rivals=("gpu-not-visible", "driver-missing"),
     notes=("driver-halves-agree",),
     help=(
         Help("Load the module nvidia-uvm (nvidia-modprobe -u), or restart.", sure=False),

@@ -27,6 +27,7 @@ CAUSE = Cause(
         Signature("excludes", needs=("kernels-lack-type",), weight=0.7),
         Signature("root", arguments.TYPES_UNFIT, where="message", weight=0.65),
     ),
+    rivals=("unsupported-cast", "dtype-unsupported-on-device"),
     help=(
         Help("Cast one side: NumPy makes float64 and int64 where TensorFlow's default is float32."),
         Help(

@@ -48,6 +48,7 @@ CAUSE = Cause(
         Signature("excludes", ("Cast {w} to {w} is not supported",)),
         *statuses.signs("dtype-unsupported-on-device"),
     ),
+    rivals=("op-unsupported-on-device", "tensorflow-defect"),
     notes=("kernels-lack-type",),
     help=(
         Help("Cast the tensor to a type in the list of kernels, mostly float32."),

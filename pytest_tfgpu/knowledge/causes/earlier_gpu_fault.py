@@ -61,6 +61,7 @@ CAUSE = Cause(
         Signature("follows", ("Failed setting context", "failed to set stream for cuBLAS"), weight=0.4),
         *statuses.signs("earlier-gpu-fault"),
     ),
+    rivals=("gpu-fault", "gpu-hardware-error"),
     notes=("fault-earlier",),
     help=(
         Help("Look at the first GPU error of this process; this test may be fine."),

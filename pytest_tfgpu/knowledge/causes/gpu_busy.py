@@ -54,6 +54,7 @@ CAUSE = Cause(
         ),
         Signature("excludes", ("license: Unlicensed", "License Status {}: Unlicensed"), weight=0.6),
     ),
+    rivals=("memory-held-by-other-process", "driver-unhealthy"),
     notes=("exclusive-mode", "other-processes"),
     help=(
         Help("Wait for the other process, or choose another GPU (CUDA_VISIBLE_DEVICES)."),

@@ -86,6 +86,7 @@ CAUSE = Cause(
             weight=0.3,
         ),
     ),
+    rivals=("tensorflow-defect", "gpu-hardware-error"),
     help=(
         Help("Restart the process: every later GPU operation in it fails. Only this first error counts."),
         Help("Find the kernel with CUDA_LAUNCH_BLOCKING=1 or compute-sanitizer.", sure=False),

@@ -51,6 +51,7 @@ CAUSE = Cause(
             weight=0.6,
         ),
     ),
+    rivals=("gpu-fault", "driver-unhealthy"),
     help=(
         Help("Look at dmesg (Xid) and nvidia-smi -q (ECC, temperature, power) of this card."),
         Help("Take the card out of service, reset it, and have it looked at if it comes back.", sure=False),

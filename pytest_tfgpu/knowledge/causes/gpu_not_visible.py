@@ -64,6 +64,7 @@ CAUSE = Cause(
             "root", ("cannot currently connect to a GPU", "Cannot connect to GPU backend"), weight=0.65
         ),
     ),
+    rivals=("driver-missing", "invalid-device"),
     notes=("hidden-by-variable", "divided-by-mig"),
     help=(
         Help("Unset CUDA_VISIBLE_DEVICES, or set it to a GPU that exists.", needs=("hidden-by-variable",)),

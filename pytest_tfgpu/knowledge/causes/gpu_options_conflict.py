@@ -22,6 +22,7 @@ CAUSE = Cause(
             weight=0.92,
         ),
     ),
+    rivals=("gpu-configured-too-late",),
     help=(
         Help(
             "Set the same growth for all visible GPUs, or hide the others first (tf.config.set_visible_devices); "

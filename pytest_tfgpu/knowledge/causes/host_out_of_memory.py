@@ -74,6 +74,7 @@ CAUSE = Cause(
         Signature("root", machine.HOST_ENDED, weight=0.85),
         Signature("follows", machine.HOST_PERHAPS, weight=0.5),
     ),
+    rivals=("out-of-memory", "tensorflow-defect"),
     notes=("host-allocator", "tensor-size"),
     help=(
         Help("Make what is built on the CPU smaller: the array, the batch, the shuffle or prefetch buffers."),

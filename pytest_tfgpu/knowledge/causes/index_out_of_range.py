@@ -25,6 +25,7 @@ CAUSE = Cause(
             weight=0.65,
         ),
     ),
+    rivals=("gpu-fault", "shape-mismatch"),
     help=(
         Help(
             "Make the table as long as the largest index plus one, or map unknown values to an index of their own."

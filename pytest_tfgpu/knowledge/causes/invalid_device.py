@@ -53,6 +53,7 @@ CAUSE = Cause(
         ),
         Signature("excludes", ("failed call to cuInit: {}CUDA_ERROR_INVALID_DEVICE",), weight=0.8),
     ),
+    rivals=("gpu-not-visible", "op-unsupported-on-device"),
     notes=("no-gpu-listed", "gpu-listed"),
     help=(
         Help(

@@ -29,6 +29,7 @@ CAUSE = Cause(
         Signature("excludes", ("CUDA_ERROR_{INVALID_PTX|INVALID_HANDLE|NO_BINARY_FOR_GPU}",)),
         Signature("excludes", ("no kernel image is available",)),
     ),
+    rivals=("unsupported-compute-capability", "tensorflow-defect"),
     help=(
         Help("Let the first run finish: the driver keeps what it compiled in ~/.nv/ComputeCache."),
         Help("Keep that folder between CI jobs, and raise CUDA_CACHE_MAXSIZE (4294967296).", sure=False),

@@ -18,6 +18,7 @@ CAUSE = Cause(
         Signature("excludes", needs=("request-beyond-limit",)),
         Signature("excludes", needs=("other-framework",), weight=0.8),
     ),
+    rivals=("out-of-memory", "memory-leak"),
     notes=("memory-in-pieces",),
     help=(
         Help("Set TF_GPU_ALLOCATOR=cuda_malloc_async for the run: it joins free pieces.", sure=False),

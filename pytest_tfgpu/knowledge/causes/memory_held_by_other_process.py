@@ -83,6 +83,7 @@ CAUSE = Cause(
         Signature("excludes", texts.CUBLAS_EXECUTION, weight=0.4),
         Signature("excludes", needs=("room-for-a-library",), unless=("allocation-refused",), weight=0.3),
     ),
+    rivals=("memory-preallocated", "out-of-memory", "gpu-busy"),
     notes=("other-processes", "gpu-memory-taken-at-start", "gpu-memory-low"),
     help=(
         Help("End the process that holds the memory (nvidia-smi lists them), or choose another GPU."),

@@ -28,6 +28,7 @@ CAUSE = Cause(
         Signature("excludes", needs=("gpu-memory-taken-at-start",), weight=0.5),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
     ),
+    rivals=("out-of-memory", "memory-fragmentation"),
     notes=("many-graphs", "memory-ran-out-earlier", "chunks-pile-up", "tensor-size"),
     help=(
         Help("Free models between tests: del the model, tf.keras.backend.clear_session(), gc.collect()."),

@@ -90,6 +90,7 @@ CAUSE = Cause(
             weight=0.3,
         ),
     ),
+    rivals=("memory-held-by-other-process", "cudnn-version-mismatch", "out-of-memory"),
     notes=("gpu-memory-low", "gpu-memory-preallocated", "room-for-a-library", "cudnn-fits"),
     help=(
         Help(

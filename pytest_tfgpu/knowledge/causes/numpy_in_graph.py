@@ -37,6 +37,7 @@ CAUSE = Cause(
         Signature("root", arguments.SYMBOLIC, where="message", weight=0.7),
         Signature("root", arguments.LEAKED, where="message", weight=0.5),
     ),
+    rivals=("python-package-conflict",),
     help=(
         Help(
             "Use TensorFlow's own function (tf.math..., keras.ops...) in place of NumPy's inside layers and functions."

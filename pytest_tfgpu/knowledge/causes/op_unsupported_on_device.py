@@ -87,6 +87,7 @@ CAUSE = Cause(
             weight=0.3,
         ),
     ),
+    rivals=("cpu-only-build", "gpu-not-visible", "tensorflow-defect"),
     notes=("depths-fit-for-groups", "operation-on-cpu", "kernels-only-for:GPU", "kernels-only-for:CPU"),
     help=(
         Help(

@@ -34,6 +34,7 @@ CAUSE = Cause(
         ),
         Signature("root", texts.NOT_INITIALIZED, needs=("other-framework",), weight=0.6),
     ),
+    rivals=("out-of-memory", "memory-held-by-other-process"),
     notes=("other-framework",),
     help=(
         Help("Let the frameworks share: both TensorFlow and JAX take nearly all memory at their first use."),

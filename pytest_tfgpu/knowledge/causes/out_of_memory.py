@@ -71,6 +71,7 @@ CAUSE = Cause(
         ),
         Signature("follows", ("cuda_fft.cc",), needs=("logged-by:cuda_fft.cc", "gpu-wanted"), weight=0.3),
     ),
+    rivals=("memory-held-by-other-process", "memory-leak"),
     notes=("memory-shared-with-host", "allocator-full", "request-beyond-limit", "tensor-size"),
     help=(
         Help(

@@ -103,6 +103,7 @@ CAUSE = Cause(
             weight=0.7,
         ),
     ),
+    rivals=("tensorflow-defect", "cuda-library-missing"),
     help=(
         Help("Install the versions that this TensorFlow asks for: pip check names what doesn't fit."),
         Help("For NumPy 2 use TensorFlow 2.18 or newer, else numpy<2.", needs=("text:NumPy 2",)),

@@ -53,6 +53,7 @@ CAUSE = Cause(
         Signature("excludes", ("hipErrorOutOfMemory",), weight=0.5),
         Signature("root", ("failed call to hipInit", "HSA_STATUS_ERROR_", "/dev/kfd"), weight=0.65),
     ),
+    rivals=("unsupported-compute-capability", "driver-missing"),
     help=(Help("Use the ROCm version that this tensorflow-rocm was built for, in all its parts."),),
     examples=(
         Example(

@@ -48,6 +48,7 @@ CAUSE = Cause(
         *statuses.signs("shape-mismatch"),
         Signature("excludes", ("collective instance", "in the collective"), weight=0.8),
     ),
+    rivals=("op-unsupported-on-device", "tensorflow-defect"),
     notes=("depths-unfit-for-groups",),
     help=(
         Help(

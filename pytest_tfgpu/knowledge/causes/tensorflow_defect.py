@@ -34,6 +34,7 @@ CAUSE = Cause(
         *statuses.signs("tensorflow-defect"),
         Signature("root", ("failed assertion `[MPS", "MPSNDArray.mm:{#}: failed assertion"), weight=0.5),
     ),
+    rivals=("op-unsupported-on-device", "gpu-fault"),
     help=(
         Help("Try the next version of TensorFlow, and look for the text in its issue tracker.", sure=False),
     ),

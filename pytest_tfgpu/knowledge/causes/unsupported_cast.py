@@ -34,6 +34,7 @@ CAUSE = Cause(
         Signature("root", ("has DataType string not in list of allowed values",), weight=0.78),
         Signature("root", ("expected to be a {w} tensor but is a string tensor",), weight=0.6),
     ),
+    rivals=("dtype-mismatch",),
     help=(
         Help("Turn the labels or features into numbers before they reach the model, e.g. with StringLookup."),
         Help(

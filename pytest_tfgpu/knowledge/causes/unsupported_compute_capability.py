@@ -88,6 +88,7 @@ CAUSE = Cause(
         Signature("root", ("with compute capability at least {#}",), where="message", weight=0.7),
         Signature("follows", ("{Failed to|Could not} launch {gpuprim|cub}::",), weight=0.35),
     ),
+    rivals=("cuda-version-mismatch", "tensorflow-defect"),
     notes=("gpu-newer-than-cuda", "gpu-older-than-build"),
     help=(
         Help("Use a TensorFlow built for a CUDA that knows this GPU.", needs=("gpu-newer-than-cuda",)),

@@ -37,6 +37,7 @@ CAUSE = Cause(
         Signature("confirms", needs=("virtual-gpu",), weight=0.3),
         *statuses.signs("vgpu-unlicensed"),
     ),
+    rivals=("gpu-busy", "driver-unhealthy"),
     notes=("virtual-gpu",),
     help=(
         Help(

@@ -67,6 +67,7 @@ CAUSE = Cause(
             weight=0.35,
         ),
     ),
+    rivals=("tensorflow-defect", "op-unsupported-on-device"),
     help=(
         Help("Compile without XLA: jit_compile=False in model.compile or tf.function."),
         Help(
