@@ -133,9 +133,8 @@ rounds; after each the catalogue learned from it, and met the next, which nobody
 gone through for what TensorFlow, Keras, CUDA, the loader and package managers can print at all. These figures,
 **blind**, are those to expect of failures to come. They differ in how much the posts hold: of those of fewer than
 {short} characters the cause named first was right blind in {of_short}, of the longer ones in {of_long}, the first two
-rounds left out. No thread was taken twice, so that the failures of the latest rounds are rarer ones: a GPU that is
-full, or a library that isn't found, had its threads in the rounds before. Afterwards the catalogue learned from all of
-them: the other figures show that nothing was forgotten, and no more.
+rounds left out. No thread was taken twice: they differ, too, in how many of the common failures were still to be had.
+Afterwards the catalogue learned from all of them: the other figures show that nothing was forgotten, and no more.
 
 | failures | of a GPU | first cause right | of first three | unnamed | look-alikes left alone | wrong, "confirmed" |
 | --- | --- | --- | --- | --- | --- | --- |

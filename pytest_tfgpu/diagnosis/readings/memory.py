@@ -116,12 +116,18 @@ def _on_gpu(case: Case) -> bool:
 
 def _host(case: Case, _: str) -> Reading | None:
     """Whether the allocator that had nothing left serves host memory."""
-    allocator, device = case.evidence.allocator, case.evidence.device
-    if allocator is None and device is not None and "CPU" in device:
-        return Reading("The operation ran on the CPU: its memory is the host's.")
-    if not allocator or not allocator.endswith(HOST_ALLOCATORS):
+    allocator = case.evidence.allocator or ""
+    if not allocator.endswith(HOST_ALLOCATORS):
         return NO
     return Reading(f"Allocator {allocator} serves the host's memory, not the GPU's.")
+
+
+def _on_cpu(case: Case, _: str) -> Reading | None:
+    """Whether no allocator is named and the operation ran on the CPU: to fetch (`_Recv`) isn't to run there."""
+    seen = case.evidence
+    if seen.allocator or "CPU" not in (seen.device or "") or (seen.op or "_").startswith("_"):
+        return NO
+    return Reading("The operation ran on the CPU: its memory is the host's.")
 
 
 def _gpu(case: Case, _: str) -> Reading | None:
@@ -238,6 +244,7 @@ READINGS: dict[str, Function] = {
     "gpu-memory-taken-at-start": _started_short,
     "gpu-memory-preallocated": _started_full,
     "host-allocator": _host,
+    "allocated-on-cpu": _on_cpu,
     "gpu-allocator": _gpu,
     "memory-in-pieces": _fragmented,
     "allocator-full": _full,

@@ -11,6 +11,7 @@ CAUSE = Cause(
     summary="The host's memory (RAM, pinned or shared memory) ran out; the GPU's did not.",
     signatures=(
         Signature("root", (*texts.OOM, *texts.OOM_LOG), needs=("host-allocator",), weight=0.9),
+        Signature("root", texts.OOM, needs=("allocated-on-cpu",), weight=0.7),
         Signature(
             "root",
             (
@@ -75,7 +76,7 @@ CAUSE = Cause(
         Signature("follows", machine.HOST_PERHAPS, weight=0.5),
     ),
     rivals=("out-of-memory", "tensorflow-defect"),
-    notes=("host-allocator", "tensor-size"),
+    notes=("host-allocator", "allocated-on-cpu", "tensor-size"),
     help=(
         Help("Make what is built on the CPU smaller: the array, the batch, the shuffle or prefetch buffers."),
         Help(

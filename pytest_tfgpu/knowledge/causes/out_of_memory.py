@@ -48,6 +48,7 @@ CAUSE = Cause(
         Signature("follows", ("cudaErrorMemoryAllocation", "CUDA error: out of memory"), weight=0.5),
         Signature("root", ("kIOGPUCommandBufferCallbackErrorOutOfMemory",), weight=0.85),
         Signature("excludes", needs=("host-allocator",)),
+        Signature("excludes", needs=("allocated-on-cpu",), weight=0.5),
         Signature("excludes", needs=("other-framework",), weight=0.8),
         Signature("excludes", needs=("fault-printed",), weight=0.85),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
