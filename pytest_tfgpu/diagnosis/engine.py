@@ -110,13 +110,13 @@ def ranking(
     """
     case, known = Case(evidence, facts), _default(catalog)
     candidates = considered(_rank(case, known))
-    if not candidates or confidence(candidates) == "confirmed":
+    if not 0 < len(candidates) < _RANKED or confidence(candidates) == "confirmed":
         return candidates
     named = {candidate.cause.id for candidate in candidates}
     entries = {entry.cause.id: entry for entry in known.entries if entry.cause.id not in named}
     rivals = [entries[name] for name in candidates[0].cause.rivals if name in entries]
     left = [Candidate(entry.cause, 0.0, ()) for entry in rivals if not _is_excluded(case, entry)]
-    return [*candidates, *left[: max(_RANKED - len(candidates), 0)]]
+    return [*candidates, *left[: _RANKED - len(candidates)]]
 
 
 def _is_excluded(case: Case, entry: Entry) -> bool:

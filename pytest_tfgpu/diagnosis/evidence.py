@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -166,10 +167,10 @@ def from_text(
     name = text.clean(exception, 1024).strip() or text.class_in(cleaned)
     if not name and _holds_log_lines(cleaned):
         return Evidence(log=_lines((*cleaned.split("\n"), *log)), earlier=tuple(earlier))
-    if name in text.PYTHONS_OWN and _holds_log_lines(cleaned):
-        printed = [line for line in cleaned.split("\n") if text.LOG_LINE.match(line)]
-        cleaned = "\n".join(line for line in cleaned.split("\n") if line not in printed)
-        log = (*printed, *log)
+    if name in text.PYTHONS_OWN:
+        told = cleaned.split("\n")
+        log = itertools.chain([line for line in told if text.LOG_LINE.match(line)], log)
+        cleaned = "\n".join(line for line in told if not text.LOG_LINE.match(line))
     cleaned = text.unwrapped(cleaned, name)
     link = Raised(type=name, message=cleaned, status=text.status_of(name, cleaned))
     lines = _lines(log)
@@ -192,27 +193,21 @@ def _holds_log_lines(message: str) -> bool:
 
 def _lines(log: Iterable[str | EvidenceLine]) -> tuple[EvidenceLine, ...]:
     """Return cleaned lines; of a long log the first and the last ones."""
-    head: list[tuple[int, str | EvidenceLine]] = []
-    tail: list[tuple[int, str | EvidenceLine]] = []
+    head: list[EvidenceLine] = []
+    tail: list[EvidenceLine] = []
     half = text.LOG_LIMIT // 2
-    for numbered in enumerate(log, start=1):
-        (head if len(head) < half else tail).append(numbered)
+    for number, entry in enumerate(log, start=1):
+        line = entry if isinstance(entry, EvidenceLine) else _printed(str(entry), number)
+        (head if len(head) < half else tail).append(line)
         if len(tail) > 2 * half:
             del tail[:half]
-    kept = (*head, *tail[-half:])
-    told = [entry.text if isinstance(entry, EvidenceLine) else str(entry) for _, entry in kept]
-    if not text.are_clean(told, text.LINE_LIMIT):
-        told = [text.clean(line, text.LINE_LIMIT).rstrip("\n") for line in told]
-    made = EvidenceLine.of
-    return tuple(
-        [
-            _with_text(entry, body)
-            if isinstance(entry, EvidenceLine)
-            else made({"text": body, "origin": "log", "line": number})
-            for (number, entry), body in zip(kept, told, strict=True)
-        ]
-    )
+    return tuple(_clean(line) for line in (*head, *tail[-half:]))
 
 
-def _with_text(line: EvidenceLine, body: str) -> EvidenceLine:
+def _printed(text: str, number: int) -> EvidenceLine:
+    return EvidenceLine.of({"text": text, "origin": "log", "line": number})
+
+
+def _clean(line: EvidenceLine) -> EvidenceLine:
+    body = text.clean(line.text, text.LINE_LIMIT).rstrip("\n")
     return line if body == line.text else replace(line, text=body)

@@ -6,7 +6,6 @@ Every pattern here is linear: what repeats is bounded or can't overlap with what
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pytest_tfgpu.knowledge.patterns import Text
@@ -137,12 +136,6 @@ def clean(text: str, limit: int = MESSAGE_LIMIT) -> str:
     if len(kept) != len(raw):
         text = kept.decode("utf-8")
     return text.replace("\u0130", "I")
-
-
-def are_clean(texts: Sequence[str], limit: int) -> bool:
-    """Whether `clean` leaves all of these texts as they are; quick."""
-    together = "".join(texts)
-    return together.isascii() and together.isprintable() and max(map(len, texts), default=0) <= limit
 
 
 def unwrapped(message: str, class_name: str) -> str:

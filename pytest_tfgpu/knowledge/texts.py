@@ -138,6 +138,12 @@ NO_GPU = (
 NO_DEVICE_MAPPED = ("Device mapping: no known devices",)
 """What a session with log_device_placement prints that knows no GPU; harmless in a log."""
 
+NOT_COLOCATED = ("Could not colocate node with its resource",)
+"""An operation and what it uses are on devices of which neither can reach the other."""
+
+INVALID_AT_START = ("failed call to cuInit: {}CUDA_ERROR_INVALID_DEVICE",)
+"""CUDA found no device of that number: the variable that chooses them names one that isn't there, or one twice."""
+
 GPU_START = (
     "cudaSetDevice() on GPU:{#} failed",
     "implicit initialization on GPU:{#} failed",

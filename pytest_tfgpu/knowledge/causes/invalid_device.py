@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_tfgpu.knowledge import texts
 from pytest_tfgpu.knowledge.schema import Cause, Example, Help, LookAlike, Signature
 
 CAUSE = Cause(
@@ -24,7 +25,7 @@ CAUSE = Cause(
         ),
         Signature("root", ("Cannot set memory growth on non-GPU",), weight=0.8),
         Signature("root", ("Tensors on conflicting devices",), weight=0.8),
-        Signature("root", ("Could not colocate node with its resource",), weight=0.6),
+        Signature("root", texts.NOT_COLOCATED, weight=0.6),
         Signature("root", ("Invalid device ordinal value", "invalid device ordinal"), weight=0.65),
         Signature("follows", ("no supported kernel for {w} devices is available",), weight=0.4),
         Signature("root", ("the following devices to be available: {} this machine only has",), weight=0.7),
@@ -51,7 +52,7 @@ CAUSE = Cause(
             where="message",
             weight=0.65,
         ),
-        Signature("excludes", ("failed call to cuInit: {}CUDA_ERROR_INVALID_DEVICE",), weight=0.8),
+        Signature("excludes", texts.INVALID_AT_START, weight=0.8),
     ),
     rivals=("gpu-not-visible", "op-unsupported-on-device"),
     notes=("no-gpu-listed", "gpu-listed"),

@@ -44,7 +44,7 @@ CAUSE = Cause(
         Signature("root", ("Op type not registered '{w}' in binary",), weight=0.5),
         Signature("follows", texts.NO_COPY_OF_VARIANT, weight=0.4),
         Signature("root", texts.NO_COPY_OF_VARIANT, needs=("text:DatasetVariant",), weight=0.75),
-        Signature("follows", ("Could not colocate node with its resource",), weight=0.4),
+        Signature("follows", texts.NOT_COLOCATED, weight=0.4),
         Signature(
             "root",
             (
