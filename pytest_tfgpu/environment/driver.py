@@ -17,7 +17,8 @@ PCI = "/sys/bus/pci/devices/"
 MODULE = "/proc/driver/nvidia/version"
 """Shows the kernel's module; a container sees that of its host, with or without the GPUs."""
 _VERSION = r"Kernel Module\b.*?\s(\d+\.\d+(?:\.\d+)*)\s"
-_DEVICES = ("nvidia[0-9]*", "nvidiactl", "nvidia-uvm", "nvhost-gpu", "dxg")
+_DEVICES = ("nvidiactl", "nvidia-uvm", "nvhost-gpu", "dxg")
+"""Besides nvidia0, nvidia1 and so on."""
 _NVIDIA, _DISPLAY = "0x10de", "0x03"
 """PCI vendor NVIDIA; PCI base class of display controllers (pci.ids)."""
 
@@ -69,7 +70,9 @@ def kernel_version(root: Path = Path("/")) -> str | None:
 
 def device_files(root: Path = Path("/")) -> tuple[str, ...]:
     """Return what shows NVIDIA's kernel driver, and NVIDIA's display controllers on the PCI bus."""
-    found = ["/dev/" + path.name for pattern in _DEVICES for path in sorted((root / "dev").glob(pattern))]
+    names = names_in(root / "dev")
+    numbered = (name for name in names if name.startswith("nvidia") and name[len("nvidia") :].isdecimal())
+    found = [f"/dev/{name}" for name in (*sorted(numbered), *(name for name in _DEVICES if name in names))]
     if (root / MODULE.lstrip("/")).exists():
         found.append(MODULE)
     bus = root / PCI.lstrip("/")

@@ -48,12 +48,8 @@ _DRIVER_FOLDERS = (
 _VERSIONED = r"\.so\.(\d+(?:\.\d+)+)$"
 _MAJOR = r"(libcu\w*)\.so\.\d+(?:\.0)?"
 _LISTED = r"(?m)^([^,\n]*/lib[^/,\n]+\.so[^/,\n]*),"
-_TOOLKITS = (
-    "usr/local/cuda*/lib64",
-    "usr/local/cuda*/targets/*/lib",
-    "usr/local/cuda*/lib",
-    "opt/cuda/lib64",
-)
+_TOOLKIT = ("lib64", "targets/*/lib", "lib")
+"""Where the libraries of a CUDA toolkit lie in its folder."""
 
 
 def wanted(build: Build) -> tuple[str, ...]:
@@ -191,9 +187,13 @@ class _Search:
         """Where CUDA libraries are commonly put and the loader doesn't look: wheels, toolkits, conda."""
         folders: list[Path] = []
         if self._build.folder is not None:
-            folders += sorted(self._build.folder.parent.glob("nvidia/*/lib"))
-        for pattern in _TOOLKITS:
-            folders += sorted(self._root.glob(pattern))
+            wheels = self._build.folder.parent / "nvidia"
+            folders += (wheels / name / "lib" for name in sorted(names_in(wheels)))
+        local = self._root / "usr/local"
+        toolkits = [local / name for name in sorted(names_in(local)) if name.startswith("cuda")]
+        for inside in _TOOLKIT:
+            folders += (folder for toolkit in toolkits for folder in sorted(toolkit.glob(inside)))
+        folders.append(self._root / "opt/cuda/lib64")
         for variable, inside in (("CUDA_HOME", "lib64"), ("CUDA_PATH", "lib64"), ("CONDA_PREFIX", "lib")):
             if self._environ.get(variable):
                 folders.append(Path(self._environ[variable]) / inside)
