@@ -51,12 +51,18 @@ class Case:
     @cached_property
     def lower(self) -> str:
         """Message and log in lower case."""
-        return self.raw.lower()
+        evidence = self.evidence
+        return f"{evidence.raised.lower}\n{evidence.printed.lower}" if evidence.log else evidence.raised.lower
 
     @cached_property
     def raw_words(self) -> frozenset[bytes]:
         """The words of message and log as they were printed."""
         return self.evidence.raised.words | self.evidence.printed.words
+
+    @cached_property
+    def letters(self) -> bytes:
+        """Those words as one text, much shorter than what was printed."""
+        return b" ".join(self.raw_words)
 
     @cached_property
     def log(self) -> patterns.Text:

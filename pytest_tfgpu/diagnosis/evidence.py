@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -193,21 +194,18 @@ def _holds_log_lines(message: str) -> bool:
 
 def _lines(log: Iterable[str | EvidenceLine]) -> tuple[EvidenceLine, ...]:
     """Return cleaned lines; of a long log the first and the last ones."""
-    head: list[EvidenceLine] = []
-    tail: list[EvidenceLine] = []
+    entries = enumerate(log, start=1)
     half = text.LOG_LIMIT // 2
-    for number, entry in enumerate(log, start=1):
-        line = entry if isinstance(entry, EvidenceLine) else _printed(str(entry), number)
-        (head if len(head) < half else tail).append(line)
-        if len(tail) > 2 * half:
-            del tail[:half]
-    return tuple(_clean(line) for line in (*head, *tail[-half:]))
+    kept = (*itertools.islice(entries, half), *deque(entries, maxlen=half))
+    return tuple(_line(number, entry) for number, entry in kept)
 
 
-def _printed(text: str, number: int) -> EvidenceLine:
-    return EvidenceLine.of({"text": text, "origin": "log", "line": number})
+def _line(number: int, entry: str | EvidenceLine) -> EvidenceLine:
+    if isinstance(entry, EvidenceLine):
+        body = _clean(entry.text)
+        return entry if body == entry.text else replace(entry, text=body)
+    return EvidenceLine.of({"text": _clean(str(entry)), "origin": "log", "line": number})
 
 
-def _clean(line: EvidenceLine) -> EvidenceLine:
-    body = text.clean(line.text, text.LINE_LIMIT).rstrip("\n")
-    return line if body == line.text else replace(line, text=body)
+def _clean(line: str) -> str:
+    return text.clean(line, text.LINE_LIMIT).rstrip("\n")

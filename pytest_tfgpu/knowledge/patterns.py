@@ -23,7 +23,7 @@ from functools import cache, cached_property
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 _WORD = re.compile(r"[a-z]+")
-_SEPARATORS = bytes(code if chr(code).isalpha() and code < 128 else 32 for code in range(256))
+_SEPARATORS = bytes(code if chr(code) in "\nabcdefghijklmnopqrstuvwxyz" else 32 for code in range(256))
 _HOLES = {
     "": (r"[^\n]", "240"),
     "~": (r"[\s\S]", "800"),
@@ -55,8 +55,9 @@ class Text:
 
     @cached_property
     def words(self) -> frozenset[bytes]:
-        """All runs of letters in the text, in lower case."""
-        return frozenset(self.lower.encode("ascii", "replace").translate(_SEPARATORS).split())
+        """All runs of letters in the text, in lower case. Of lines that differ in numbers alone only one is split."""
+        lines = set(self.lower.encode("ascii", "replace").translate(_SEPARATORS).split(b"\n"))
+        return frozenset(b" ".join(lines).split())
 
 
 class Pattern:

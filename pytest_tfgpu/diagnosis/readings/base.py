@@ -74,7 +74,7 @@ class Probe:
     def __init__(self, pattern: str, *needles: str, flags: int = 0) -> None:
         """Take a pattern and, in lower case, the needles."""
         self.pattern = re.compile(pattern, flags)
-        self._needles = tuple((needle, _whole_word(needle)) for needle in needles)
+        self._needles = tuple((needle, _letters(needle)) for needle in needles)
 
     def search(self, case: Case) -> re.Match[str] | None:
         """Return the first match in message or log."""
@@ -93,11 +93,9 @@ class Probe:
         return case.quote_raw(found.start()) if found else None
 
     def _may_fit(self, case: Case) -> bool:
-        words = case.raw_words
-        return any((not word or word in words) and needle in case.lower for needle, word in self._needles)
+        return any(letters in case.letters and needle in case.lower for needle, letters in self._needles)
 
 
-def _whole_word(needle: str) -> bytes:
-    """Return the longest word that stands whole in every text that holds the needle; empty where none does."""
-    inner = re.findall(r"(?<=[^a-z])[a-z]+(?=[^a-z])", needle)
-    return max(inner, key=len, default="").encode()
+def _letters(needle: str) -> bytes:
+    """Return the longest run of letters of a needle, if any: where no word holds it, the needle isn't in the text."""
+    return max(re.findall("[a-z]+", needle), key=len, default="").encode()
