@@ -141,6 +141,11 @@ NO_DEVICE_MAPPED = ("Device mapping: no known devices",)
 NOT_COLOCATED = ("Could not colocate node with its resource",)
 """An operation and what it uses are on devices of which neither can reach the other."""
 
+COLOCATED = (
+    "Could not satisfy explicit device specification '' because the node {} required incompatible device",
+)
+"""An operation that was pinned to no device has to run beside another one, on a device for which it has no kernel."""
+
 INVALID_AT_START = ("failed call to cuInit: {}CUDA_ERROR_INVALID_DEVICE",)
 """CUDA found no device of that number: the variable that chooses them names one that isn't there, or one twice."""
 

@@ -23,7 +23,9 @@ CAUSE = Cause(
             weight=0.92,
         ),
         Signature(
-            "root", ("failed call to cuInit", "retrieving CUDA diagnostic"), needs=("driver-halves-differ",)
+            "root",
+            ("failed call to cuInit", "retrieving CUDA diagnostic", "libcuda reported version is"),
+            needs=("driver-halves-differ",),
         ),
         Signature(
             "follows",

@@ -66,7 +66,15 @@ CAUSE = Cause(
         ),
         Signature("follows", ("Killed",), needs=("killed",), weight=0.5),
         Signature("root", ("Unable to allocate array with shape", "DefaultCPUAllocator"), weight=0.8),
-        Signature("root", ("[Errno 12] Cannot allocate memory", "LLVM ERROR: out of memory"), weight=0.75),
+        Signature(
+            "root",
+            (
+                "[Errno 12] Cannot allocate memory",
+                "LLVM ERROR: out of memory",
+                "ptxas fatal : Memory allocation failure",
+            ),
+            weight=0.75,
+        ),
         Signature("follows", ("std::bad_alloc",), unless=("fault-printed",), weight=0.55),
         Signature("follows", ("Cannot parse tensor from proto",), weight=0.4),
         Signature("confirms", needs=("host-allocator",), weight=0.75),

@@ -52,6 +52,7 @@ CAUSE = Cause(
             where="message",
             weight=0.65,
         ),
+        Signature("excludes", texts.COLOCATED, unless=("no-gpu-listed",), weight=0.5),
         Signature("excludes", texts.INVALID_AT_START, weight=0.8),
     ),
     rivals=("gpu-not-visible", "op-unsupported-on-device"),
@@ -85,6 +86,14 @@ CAUSE = Cause(
             "for op CudnnRNN:\n  device='GPU'; T in [DT_FLOAT]\n [Op:CudnnRNN]",
             cause="op-unsupported-on-device",
         ),
+        LookAlike(
+            source="https://github.com/google/prettytensor/issues/1",
+            exception="InvalidArgumentError",
+            message="Cannot assign a device to node 'Adagrad/update_baby_names/embedding_lookup/params/"
+            "SparseApplyAdagrad': Could not satisfy explicit device specification '' because the node was colocated "
+            "with a group of nodes that required incompatible device '/job:localhost/replica:0/task:0/GPU:0'",
+            cause="op-unsupported-on-device",
+        ),
     ),
     meaning="The program (or a saved graph) pins an operation to a device by name, and this process has no such "
     "device: an index too high, a GPU where only a CPU is, a name with a typing error, or a device on which this "
@@ -95,8 +104,9 @@ CAUSE = Cause(
     distinction="The list of devices in the text decides: a list with GPUs means a wrong index. A list without any, "
     "on a machine with a GPU, means that TensorFlow lost it; then what the log says of that (driver-missing, "
     'cuda-library-missing, gpu-not-visible, cpu-only-build) is the cause. "No supported kernel" is '
-    "op-unsupported-on-device or dtype-unsupported-on-device. With soft placement on, the default, TensorFlow takes "
-    "another device and says nothing.",
+    "op-unsupported-on-device or dtype-unsupported-on-device. \"Explicit device specification ''\" names no device: "
+    "an operation has to run beside what lies on a device for which it has no kernel, op-unsupported-on-device. "
+    "With soft placement on, the default, TensorFlow takes another device and says nothing.",
     confirmation="Print tf.config.list_logical_devices() in the failing process.",
     remedy="Take the device from the list or from a fixture instead of writing its name down; load graphs without "
     "devices (clear_devices); keep soft placement on where the device doesn't matter.",

@@ -45,6 +45,7 @@ CAUSE = Cause(
         Signature("follows", texts.NO_COPY_OF_VARIANT, weight=0.4),
         Signature("root", texts.NO_COPY_OF_VARIANT, needs=("text:DatasetVariant",), weight=0.75),
         Signature("follows", texts.NOT_COLOCATED, weight=0.4),
+        Signature("root", texts.COLOCATED, unless=("no-gpu-listed",), weight=0.8),
         Signature(
             "root",
             (

@@ -21,11 +21,7 @@ CAUSE = Cause(
         Signature("root", ("No allocator statistics",), needs=("variable:TF_GPU_ALLOCATOR",), weight=0.75),
         Signature("root", ("too many resources requested for launch",), weight=0.5),
         Signature("follows", texts.FAULT, weight=0.3),
-        Signature(
-            "follows",
-            ("Failed to call {ThenRnnForward|ThenRnnBackward|DoRnnForward|DoRnnBackward}",),
-            weight=0.35,
-        ),
+        Signature("follows", texts.CUDNN_RNN, weight=0.35),
         Signature("root", ("work_element_count {>|>=} 0 (-{#} vs. 0)",), weight=0.6),
         Signature("follows", ("Check failed:",), weight=0.21),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
