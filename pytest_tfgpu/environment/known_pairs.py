@@ -17,6 +17,9 @@ class Source(NamedTuple):
 
 
 _RELEASE_NOTES = Source("https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/index.html", "2026-11")
+_OLDER_RELEASE_NOTES = Source(
+    "https://docs.nvidia.com/cuda/archive/11.0/cuda-toolkit-release-notes/", "2026-11"
+)
 _BLACKWELL = Source("https://docs.nvidia.com/cuda/blackwell-compatibility-guide", "2026-11")
 _CUDNN_8 = Source("https://docs.nvidia.com/deeplearning/cudnn/archives/cudnn-896/support-matrix", "2026-11")
 _XLA = Source(
@@ -36,13 +39,21 @@ class Needs(NamedTuple):
 
 
 NEEDS: tuple[Needs, ...] = (
-    Needs("driver", (450, 80, 2), "cuda", (11,), (12,), _RELEASE_NOTES),
+    Needs("driver", (367, 48), "cuda", (8,), (9,), _OLDER_RELEASE_NOTES),
+    Needs("driver", (384, 81), "cuda", (9,), (9, 1), _OLDER_RELEASE_NOTES),
+    Needs("driver", (390, 46), "cuda", (9, 1), (9, 2), _OLDER_RELEASE_NOTES),
+    Needs("driver", (396, 26), "cuda", (9, 2), (10,), _OLDER_RELEASE_NOTES),
+    Needs("driver", (410, 48), "cuda", (10,), (10, 1), _OLDER_RELEASE_NOTES),
+    Needs("driver", (418, 39), "cuda", (10, 1), (10, 2), _OLDER_RELEASE_NOTES),
+    Needs("driver", (440, 33), "cuda", (10, 2), (11,), _OLDER_RELEASE_NOTES),
+    Needs("driver", (450, 36, 6), "cuda", (11,), (11, 1), _OLDER_RELEASE_NOTES),
+    Needs("driver", (450, 80, 2), "cuda", (11, 1), (12,), _RELEASE_NOTES),
     Needs("driver", (525, 60, 13), "cuda", (12,), (13,), _RELEASE_NOTES),
     Needs("driver", (580, 65, 6), "cuda", (13,), (14,), _RELEASE_NOTES),
     Needs("cuda", (12, 8), "capability", (10, 0), (99,), _BLACKWELL),
     Needs("cudnn", (9,), "capability", (10, 0), (99,), _CUDNN_8),
 )
-"""For Linux. Drivers: those with which each CUDA major version runs at all (minor version compatibility)."""
+"""For Linux. Drivers: the first that runs each CUDA; from 11.1 on, the first that runs any of its major version."""
 
 
 class Refused(NamedTuple):

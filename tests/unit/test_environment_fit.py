@@ -182,10 +182,18 @@ def test_memory_that_others_hold() -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "at_least"), [((11, 2), (450, 80, 2)), ((12, 5, 1), (525, 60, 13)), ((13, 0), (580, 65, 6))]
+    ("version", "at_least"),
+    [
+        ((9,), (384, 81)),
+        ((10, 1, 243), (418, 39)),
+        ((11, 0, 221), (450, 36, 6)),
+        ((11, 2), (450, 80, 2)),
+        ((12, 5, 1), (525, 60, 13)),
+        ((13, 0), (580, 65, 6)),
+    ],
 )
 def test_drivers_that_cuda_needs(version: tuple[int, ...], at_least: tuple[int, ...]) -> None:
-    """Each major version of CUDA has the oldest driver that runs it."""
+    """Each version of CUDA has the oldest driver that runs it."""
     row = known_pairs.needed("driver", "cuda", version)
     assert row is not None
     assert row.at_least == at_least

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading
 from pytest_tfgpu.diagnosis.readings.libraries import gpu_lost
 from pytest_tfgpu.diagnosis.readings.listed import no_gpu_listed
+from pytest_tfgpu.environment.visibility import hides_all
 from pytest_tfgpu.model import EvidenceLine
 
 if TYPE_CHECKING:
@@ -70,7 +71,6 @@ _FURTHER_GPU = re.compile(
     re.IGNORECASE,
 )
 _SECOND_GPU = Probe(r"device:GPU:[1-9]", "device:gpu:")
-_HIDES_ALL = ("", "-1", "none", "nodevfiles", "void", "(empty)")
 
 
 def _pinned(case: Case, _: str) -> Reading | None:
@@ -81,7 +81,7 @@ def _pinned(case: Case, _: str) -> Reading | None:
 def _hidden(case: Case, _: str) -> Reading | None:
     """Whether CUDA_VISIBLE_DEVICES hides all GPUs."""
     value = case.facts.environment.get("CUDA_VISIBLE_DEVICES")
-    if value is not None and _hides_all(value.strip().strip("\"'").lower()):
+    if value is not None and _hides_all(value.strip().strip("\"'")):
         return Reading(
             "CUDA_VISIBLE_DEVICES hides all GPUs.", EvidenceLine(f'CUDA_VISIBLE_DEVICES="{value}"', "facts")
         )
@@ -92,7 +92,7 @@ def _hidden(case: Case, _: str) -> Reading | None:
 def _hides_all(value: str) -> bool:
     """Whether the variable leaves no GPU: that is also so where it names one twice."""
     entries = [entry.strip() for entry in value.split(",")]
-    return value in _HIDES_ALL or len(set(entries)) < len(entries)
+    return hides_all(value) or len(set(entries)) < len(entries)
 
 
 def _gpu_wanted(case: Case, _: str) -> Reading | None:

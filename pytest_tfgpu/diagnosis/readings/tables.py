@@ -1,4 +1,4 @@
-"""What needs what: TensorFlow its CUDA, CUDA its driver, a GPU its CUDA."""
+"""What needs what: TensorFlow its CUDA and cuDNN, a GPU its CUDA."""
 
 from __future__ import annotations
 
@@ -32,20 +32,6 @@ CUDNN_OF_TENSORFLOW: tuple[tuple[Version, Version], ...] = (
     ((2, 14), (8, 7)),
     ((2, 15), (8, 9)),
     ((2, 18), (9, 3)),
-)
-# https://docs.nvidia.com/cuda/cuda-toolkit-release-notes/ (minor version compatibility from 11.0 on)
-DRIVER_OF_CUDA: tuple[tuple[Version, Version], ...] = (
-    ((8, 0), (375, 26)),
-    ((9, 0), (384, 81)),
-    ((9, 1), (390, 46)),
-    ((9, 2), (396, 26)),
-    ((10, 0), (410, 48)),
-    ((10, 1), (418, 39)),
-    ((10, 2), (440, 33)),
-    ((11, 0), (450, 36)),
-    ((11, 1), (450, 80)),
-    ((12, 0), (525, 60)),
-    ((13, 0), (580, 0)),
 )
 # Release notes of each CUDA: the first that makes code that runs on this compute capability (8.0's runs on 8.9).
 CUDA_OF_CAPABILITY: tuple[tuple[Version, Version], ...] = (

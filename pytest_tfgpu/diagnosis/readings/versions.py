@@ -12,10 +12,10 @@ from pytest_tfgpu.diagnosis.readings.tables import (
     CUDA_OF_CAPABILITY,
     CUDA_OF_TENSORFLOW,
     CUDNN_OF_TENSORFLOW,
-    DRIVER_OF_CUDA,
     Version,
     lookup,
 )
+from pytest_tfgpu.environment import known_pairs
 from pytest_tfgpu.model import EvidenceLine
 
 if TYPE_CHECKING:
@@ -174,18 +174,25 @@ def driver(case: Case) -> Version:
     return version(case.facts.driver) or version((found[1] or found[found.lastindex or 1]) if found else None)
 
 
+def _driver_needed(case: Case) -> Version:
+    """Return the oldest driver that runs the CUDA in use, empty where that isn't known."""
+    row = known_pairs.needed("driver", "cuda", cuda_in_use(case))
+    return row.at_least if row else ()
+
+
 def _driver_old(case: Case, _: str) -> Reading | None:
     """Whether the driver is older than the CUDA in use needs."""
-    has, needs = driver(case), lookup(DRIVER_OF_CUDA, cuda_in_use(case))
+    has, needs = driver(case), _driver_needed(case)
     if not _is_below(has, needs):
         return NO
-    sentence = f"Driver {_dotted(has)} is installed; CUDA {_dotted(cuda_in_use(case))} needs {_dotted(needs)} or newer."
-    return Reading(sentence, EvidenceLine(f"driver {_dotted(has)}", "facts"))
+    found, oldest = map(known_pairs.text, (has, needs))
+    sentence = f"Driver {found} is installed; CUDA {_dotted(cuda_in_use(case))} needs {oldest} or newer."
+    return Reading(sentence, EvidenceLine(f"driver {found}", "facts"))
 
 
 def _driver_fits(case: Case, _: str) -> Reading | None:
     """Whether the driver is new enough for the CUDA in use."""
-    has, needs = driver(case), lookup(DRIVER_OF_CUDA, cuda_in_use(case))
+    has, needs = driver(case), _driver_needed(case)
     return Reading() if has and needs and has >= needs else NO
 
 
