@@ -116,22 +116,6 @@ def measure(cases: Iterable[Case], show: int = 0, answer: Callable[[Case], Answe
     }
 
 
-ORDINALS = (
-    "",
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "eleventh",
-)
-CARDINALS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven")
-
 INTRODUCTION = """\
 # How often the diagnosis is right
 
@@ -187,7 +171,7 @@ def page(cases: list[Case], others: list[Case] | None = None) -> str:
     """Return the page that publishes the figures; `others` are the failures with which the catalogue was built."""
     rounds = sorted({case["round"] for case in cases})
     lines = [
-        _row(f"{ORDINALS[number]} round, blind", [case for case in cases if case["round"] == number], blind)
+        _row(f"round {number}, blind", [case for case in cases if case["round"] == number], blind)
         for number in rounds
     ]
     lines.append(_row("all rounds, today", cases, judge))
@@ -206,7 +190,7 @@ def page(cases: list[Case], others: list[Case] | None = None) -> str:
         version=__version__,
         python=platform.python_version(),
         count=len(cases),
-        rounds=CARDINALS[len(rounds)],
+        rounds=len(rounds),
     )
     wrong = [_wrong(case, given) for case in cases if not (given := judge(case)).is_right(case)]
     return (

@@ -19,6 +19,7 @@ CAUSE = Cause(
             "root", ("version `libcu{w}' not found", "version libcu{w} not defined in file"), weight=0.85
         ),
         Signature("root", ("undefined symbol", "symbol not found"), also=("nvidia", "libcu{w}"), weight=0.8),
+        Signature("excludes", ("undefined symbol: _Z{w}",), weight=0.5),
         Signature("follows", texts.PTXAS_REFUSED, weight=0.5),
         Signature("root", ("nvlink exited with non-zero error code",), weight=0.75),
         Signature(
