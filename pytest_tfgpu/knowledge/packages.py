@@ -89,15 +89,11 @@ RESOLVER = (
 )
 """What the resolvers of pip, conda, Poetry and uv say."""
 
-SAVED_ELSEWHERE = (
-    "Unknown layer: {|'|\"}{Functional|TFOpLambda|SlicingOpLambda|InputLayer|Sequential}",
+OTHER_KERAS = (
     "Could not interpret optimizer identifier: <",
     "Argument(s) not recognized:",
     "object has no attribute '{_keras_history|_keras_shape|_get_distribution_strategy|_in_multi_worker_mode}'",
     "object has no attribute '{_chief_worker_only|_is_graph_network|_set_device_from_string|get_updates}'",
     "'{InputLayer|Dense|Conv2D|Model|Sequential}' object has no attribute '{outbound_nodes|inbound_nodes}'",
-    "unexpected keyword argument 'quantization_config'",
-    "Could not deserialize class",
-    "Could not locate class '{Functional|Sequential}'",
 )
-"""Two Kerases in one program, or a model that another one saved."""
+"""Two Kerases in one program."""

@@ -72,6 +72,7 @@ IDS = (
     "request-refused",
     "variable-uninitialized",
     "file-not-found",
+    "model-file-unreadable",
     "python-exception-in-function",
 )
 

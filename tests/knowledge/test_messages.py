@@ -143,7 +143,7 @@ ELSEWHERE = [
     (
         "ValueError",
         "Unrecognized keyword arguments: ['ragged'] while deserializing",
-        "python-package-conflict",
+        "model-file-unreadable",
     ),
     (
         "InvalidArgumentError",

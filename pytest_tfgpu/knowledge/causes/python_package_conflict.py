@@ -67,12 +67,6 @@ CAUSE = Cause(
             also=("tensorflow_hub", "tf_keras"),
             weight=0.8,
         ),
-        Signature(
-            "root",
-            ("Unrecognized keyword arguments", "got an unexpected keyword argument"),
-            also=("deserializing", "deserialized"),
-            weight=0.7,
-        ),
         Signature("root", ("'str' object has no attribute 'decode'",), also=("hdf5", "h5py"), weight=0.8),
         Signature("follows", ("DLL load failed",), also=("native TensorFlow runtime",), weight=0.4),
         Signature("root", packages.GONE_FROM_PYTHON, needs=("text:tensorflow",), weight=0.7),
@@ -82,7 +76,7 @@ CAUSE = Cause(
             also=("{tensorflow|keras|tf-nightly}", "tensorflow-{gpu|cpu}"),
             weight=0.85,
         ),
-        Signature("root", packages.SAVED_ELSEWHERE, where="message", weight=0.6),
+        Signature("root", packages.OTHER_KERAS, where="message", weight=0.6),
         Signature("root", ("{msvcp140|msvcp140_1|vcruntime140|vcruntime140_1}.dll",), weight=0.7),
         Signature(
             "root",
