@@ -14,33 +14,33 @@ _NAMED = 5
 
 
 def answers(lines: Iterable[bytes], facts: Facts, catalog: Catalog) -> Iterator[dict[str, Any]]:
-    """Yield an answer for each line that isn't empty; a line that is none gets one with `error`.
+    """Yield an answer for each line that isn't empty; a line that can't be read gets one with `line` and `error`.
 
+    Each has the line's `id`, None where there is none.
     `facts` are used where a line brings none of its own.
     """
     for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
+        identifier: str | int | None = None
         try:
-            yield _answer(line, facts, catalog)
+            case = json.loads(line)
+            if not isinstance(case, dict):
+                raise ValueError(f"expected an object, got {type(case).__name__}")
+            given = case.get("id")
+            identifier = given if isinstance(given, (str, int)) else None
+            yield {"id": identifier, "causes": _causes(case, facts, catalog)}
         except (ValueError, RecursionError) as error:
-            yield {"id": None, "line": number, "error": str(error) or type(error).__name__}
+            yield {"id": identifier, "line": number, "error": str(error) or type(error).__name__}
         except Exception as error:
-            yield {"id": None, "line": number, "error": f"a defect of pytest-tfgpu: {error!r}"}
+            yield {"id": identifier, "line": number, "error": f"a defect of pytest-tfgpu: {error!r}"}
 
 
-def _answer(line: bytes, facts: Facts, catalog: Catalog) -> dict[str, Any]:
-    case = json.loads(line)
-    if not isinstance(case, dict):
-        raise ValueError(f"expected an object, got {type(case).__name__}")
+def _causes(case: dict[str, Any], facts: Facts, catalog: Catalog) -> list[dict[str, Any]]:
     own = case.get("facts")
     seen = evidence.from_text(_text(case, "exception"), _text(case, "message"), _log(case))
     ranked = engine.ranking(seen, facts if own is None else Facts.from_json(own), catalog)
-    identifier = case.get("id")
-    return {
-        "id": identifier if isinstance(identifier, (str, int)) else None,
-        "causes": [_named(ranked, position) for position in range(min(len(ranked), _NAMED))],
-    }
+    return [_named(ranked, position) for position in range(min(len(ranked), _NAMED))]
 
 
 def _named(ranked: list[engine.Candidate], position: int) -> dict[str, Any]:

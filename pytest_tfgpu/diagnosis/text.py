@@ -49,9 +49,14 @@ STATUSES = {
 """TensorFlow's error classes and the status codes behind them (tensorflow/python/framework/errors_impl.py)."""
 
 PYTHONS_OWN = frozenset(
-    ("ValueError", "TypeError", "KeyError", "IndexError", "AttributeError", "NameError", "ZeroDivisionError")
+    (
+        *("ValueError", "TypeError", "KeyError", "IndexError", "AttributeError", "ZeroDivisionError"),
+        *("NameError", "UnboundLocalError", "SyntaxError", "IndentationError"),
+        *("UnicodeDecodeError", "UnicodeEncodeError", "JSONDecodeError"),
+        *("FileNotFoundError", "FileExistsError", "IsADirectoryError", "NotADirectoryError"),
+    )
 )
-"""Errors of a kind that the GPU never raises."""
+"""Errors of a kind that the GPU never raises. OSError, RuntimeError and the like may come from a missing library."""
 
 _TENSORFLOW_ERRORS = "tensorflow.python.framework.errors_impl."
 _CONSOLES = frozenset((80, 120))

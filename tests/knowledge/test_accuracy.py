@@ -79,7 +79,7 @@ def test_where_a_text_was_put_matters_little(
     """What is given as message or as log, as happens when texts are copied, is read either way."""
     figures = benchmark.measure([moved(case) for case in threads])
     assert figures["top1"] >= 0.965
-    assert figures["silent_on_lookalikes"] >= 0.97
+    assert figures["silent_on_lookalikes"] >= 0.96
     assert figures["overconfident"] == 0
 
 

@@ -143,6 +143,12 @@ class TestBatch:
             {"id": None, "causes": []},
         ]
 
+    def test_an_error_has_the_id_of_its_line(self) -> None:
+        """Whoever sent the line finds it again."""
+        assert batch(b'{"id": "c", "message": 3}') == [
+            {"id": "c", "line": 1, "error": "message: expected a text, got int"}
+        ]
+
     @pytest.mark.parametrize(
         ("line", "said"),
         [

@@ -70,6 +70,8 @@ HOLD = [
     ("cudnn-unfit", "", [], {"cudnn": "8.9.7", "built_for": BuiltFor(cudnn="9.3.0")}),
     ("cudnn-fits", "", [], {"cudnn": "9.10.2", "built_for": BuiltFor(cudnn="9.3.0")}),
     ("gpu-newer-than-cuda", "", [], {"gpus": (Gpu(0, "NVIDIA GeForce RTX 5090"),), "tensorflow": "2.16.2"}),
+    ("gpu-newer-than-cuda", "cublas64_10.dll", [], {"gpus": (Gpu(0, "NVIDIA GeForce RTX 3090"),)}),
+    ("gpu-newer-than-cuda", "cublas64_11.dll, cudart64_101.dll", [], {"gpus": (Gpu(0, "NVIDIA A100"),)}),
     (
         "gpu-newer-than-cuda",
         "",
@@ -191,6 +193,7 @@ FAIL = [
     ("allocated-on-cpu", "OOM when allocating tensor on /device:CPU:0 by allocator cpu", [], {}),
     ("cudnn-unfit", "", [], {"cudnn": "9.10.2"}),
     ("gpu-newer-than-cuda", "", [], {"gpus": (Gpu(0, "NVIDIA GeForce RTX 3090"),), "tensorflow": "2.16.2"}),
+    ("gpu-newer-than-cuda", "cudart64_12.dll", [], {"gpus": (Gpu(0, "NVIDIA GeForce RTX 3090"),)}),
     ("driver-too-old-for-cuda", "", [], {"driver": "525.85.12", "tensorflow": "2.18.0"}),
     ("driver-too-old-for-cuda", "", [], {"tensorflow": "2.18.0"}),
     ("driver-too-old-for-cuda", "", [], {"driver": "440", "cuda": "10.2"}),

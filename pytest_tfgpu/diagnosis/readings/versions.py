@@ -28,11 +28,15 @@ _CUDNN_LINE = Probe(
     flags=re.IGNORECASE,
 )
 _CAPABILITY_LINE = Probe(r"compute ?capability:? (\d{1,2}\.\d)(?!\d)", "capability", flags=re.IGNORECASE)
-_CUDART_LINE = Probe(
-    r"opened (?:dynamic|CUDA) library libcudart\.so\.(\d{1,2}(?:\.\d{1,2})?)|cudart64_(\d{2,3})",
-    "cudart",
-    flags=re.IGNORECASE,
+_CUDART_LINE, _CUBLAS_LINE = (
+    Probe(
+        rf"opened (?:dynamic|CUDA) library lib{name}\.so\.(\d{{1,2}}(?:\.\d{{1,2}})?)|{name}64_(\d{{2,3}})",
+        name,
+        flags=re.IGNORECASE,
+    )
+    for name in ("cudart", "cublas")
 )
+"""Libraries whose names state CUDA's version, cuBLAS from 10.1 on the major one alone."""
 _NAME_LINE = Probe(r"\bname: ([\w .()/-]{3,60}?)(?:,| major| computeCap|$)", "name: ", flags=re.MULTILINE)
 _KERNEL = Probe(
     r"kernel reported version is: (\d{3}\.\d[\d.]{0,12})|Kernel Module {1,4}(\d{3}\.\d[\d.]{0,12})", "kernel"
@@ -112,13 +116,18 @@ def cuda_built(case: Case) -> Version:
 
 def cuda_in_use(case: Case) -> Version:
     """Return the CUDA that is in use, as far as it can be told."""
-    opened = _CUDART_LINE.search(case)
-    if opened and opened[1]:
-        return version(opened[1])
-    if opened and opened[2]:
-        digits = opened[2]
-        return (int(digits[:2]), int(digits[2:])) if len(digits) == 3 else (int(digits[0]), int(digits[1]))
-    return version(case.facts.cuda) or cuda_built(case)
+    stated = _in_name(_CUDART_LINE, case) or version(case.facts.cuda) or _in_name(_CUBLAS_LINE, case)
+    return stated or cuda_built(case)
+
+
+def _in_name(library: Probe, case: Case) -> Version:
+    """Return the version in a library's name, empty where none is printed: of DLLs 80 is 8.0, 101 is 10.1, 12 is 12."""
+    found = library.search(case)
+    if not found or found[1]:
+        return version(found and found[1])
+    digits = found[2]
+    major = 2 if digits.startswith("1") else 1
+    return tuple(map(int, filter(None, (digits[:major], digits[major:]))))
 
 
 def capability(case: Case) -> Version:

@@ -33,7 +33,7 @@ CAUSE = Cause(
             ),
             weight=0.85,
         ),
-        Signature("root", ops=("Nccl*",), needs=("no-kernels",), weight=0.85),
+        Signature("root", ops=("Nccl*",), needs=("no-kernels",), unless=("no-gpu-listed",), weight=0.85),
         Signature(
             "root",
             (
