@@ -123,11 +123,13 @@ def cuda_in_use(case: Case) -> Version:
 def _in_name(library: Probe, case: Case) -> Version:
     """Return the version in a library's name, empty where none is printed: of DLLs 80 is 8.0, 101 is 10.1, 12 is 12."""
     found = library.search(case)
-    if not found or found[1]:
-        return version(found and found[1])
+    if not found:
+        return ()
+    if found[1]:
+        return version(found[1])
     digits = found[2]
     major = 2 if digits.startswith("1") else 1
-    return tuple(map(int, filter(None, (digits[:major], digits[major:]))))
+    return tuple(int(part) for part in (digits[:major], digits[major:]) if part)
 
 
 def capability(case: Case) -> Version:
