@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +24,9 @@ UNUSABLE = 70
 
 ENDED = (ABSENT, UNUSABLE)
 """The exit statuses with which a preflight ends a session."""
+
+_STALE = 5.0
+"""Seconds after which free memory and processes are asked for again."""
 
 
 class Session:
@@ -48,6 +53,8 @@ class Session:
         self.problems: list[str] = []
         """What went wrong beside the tests, in the plugin or in hooks of others: one line each."""
         self._facts: Facts | None = None
+        self._renewed: tuple[float, Facts | None] = (-math.inf, None)
+        """When the facts were renewed (`time.monotonic`), and what they were then."""
         self._preflight: Preflight | None = None
 
     @property
@@ -63,6 +70,23 @@ class Session:
     @facts.setter
     def facts(self, facts: Facts) -> None:
         self._facts = facts
+        self._renewed = (-math.inf, None)
+
+    def facts_now(self) -> Facts:
+        """Return the facts with what changes of the GPUs as it is now: free memory, processes, health.
+
+        That is asked for at most every five seconds, and no more where it couldn't be had.
+        """
+        known, now = self._facts is not None, time.monotonic()
+        facts = self.facts
+        if not known:
+            self._renewed = (now, facts)
+        elif facts.gpus and now - self._renewed[0] > _STALE:
+            from pytest_tfgpu.environment import renewed
+
+            found = renewed(facts)
+            self._renewed = (math.inf, facts) if found is None else (now, found)
+        return self._renewed[1] or facts
 
     @property
     def preflight(self) -> Preflight:

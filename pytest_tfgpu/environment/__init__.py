@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from pytest_tfgpu.model import Facts, Gpu, Library
@@ -72,6 +73,31 @@ def collect_facts(environ: Mapping[str, str] | None = None, *, nvml_timeout: flo
         ci=process.ci_system(environ),
         unknown=unknown,
     )
+
+
+def renewed(
+    facts: Facts, environ: Mapping[str, str] | None = None, *, nvml_timeout: float = 2.0
+) -> Facts | None:
+    """Return facts of this machine with the free memory, the health and the processes of its GPUs as they are now.
+
+    None where NVML doesn't give them, whole and in time. Never raises.
+    """
+    from pytest_tfgpu.environment import driver
+    from pytest_tfgpu.environment.nvml import Question
+
+    try:
+        answer = Question(dict(os.environ if environ is None else environ), nvml_timeout).answer()
+        state = driver.collect(answer)
+    except Exception:
+        return None
+    if answer.reason or not state.gpus:
+        return None
+    now = {(gpu.index, gpu.uuid): gpu for gpu in state.gpus}
+    gpus = []
+    for gpu in facts.gpus:
+        seen = now.get((gpu.index, gpu.uuid), gpu)
+        gpus.append(replace(gpu, memory_free_mib=seen.memory_free_mib, health=seen.health))
+    return replace(facts, gpus=tuple(gpus), gpu_processes=state.processes)
 
 
 def _visible(

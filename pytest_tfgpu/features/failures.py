@@ -100,7 +100,7 @@ class Failures:
         attach(report, diagnosis=diagnosis.to_json())
         self._earlier[diagnosis.cause] = None
         if seen is not None:
-            heard = {"diagnosis": diagnosis, "evidence": seen, "facts": self._session.facts}
+            heard = {"diagnosis": diagnosis, "evidence": seen, "facts": self._session.facts_now()}
             for _ in hooks.each(self._config, self._session, "pytest_tfgpu_diagnosis", **heard):
                 pass
         return diagnosis
@@ -116,7 +116,7 @@ class Failures:
         if self._catalog is None:
             self._catalog = self._load_catalog()
         seen = evidence.from_exception(error, log=self._log.own_lines(), earlier=self._earlier)
-        facts = without_this_process(self._session.facts)
+        facts = without_this_process(self._session.facts_now())
         found, seen = diagnose(seen, self._log.past_lines(), facts, self._catalog)
         if found is not None and found.confidence == "possible" and self._log.is_deaf:
             found = replace(found, note=f"{found.note} {_UNHEARD}" if found.note else _UNHEARD)

@@ -72,6 +72,37 @@ def test_memory_held_by_another_process(simulated_gpu: Describe) -> None:
     assert any(str(os.getpid()) in line["text"] for line in found["evidence"])
 
 
+def test_limit_of_its_own(simulated_gpu: Describe) -> None:
+    """Where nobody else holds memory, a small share of it was TensorFlow's own limit: no other process is blamed."""
+    found = diagnosis(run(simulated_gpu(), LIMIT.format(64) + "tf.constant(np.zeros((128, 2**18), 'f'))"))
+    assert found["cause"] == "out-of-memory"
+    assert "memory-held-by-other-process" not in found["alternatives"]
+
+
+LATER = """
+import os, pathlib, tensorflow as tf
+
+def test_0():
+    tf.config.set_soft_device_placement(False)
+    pathlib.Path(os.environ["SIMULATED_GPU"], "machine").write_text(pathlib.Path("later").read_text())
+    tf.zeros([256, 1024, 256])
+"""
+
+
+@pytest.mark.parametrize("mode", [(), ("-n", "1")], ids=["plain", "n1"])
+def test_memory_taken_during_the_session(simulated_gpu: Describe, mode: tuple[str, ...]) -> None:
+    """A process that came to the GPU after the preflight is named, with its pid."""
+    machine = simulated_gpu().with_environment(TF_FORCE_GPU_ALLOW_GROWTH="true")
+    files = {"test_it.py": LATER, "later": machine.holding("7700 MiB", name="jupyter").description()}
+    before = machine.description()
+    try:
+        found = diagnosis(machine.run_pytest("--tfgpu-preflight", *mode, files=files))
+    finally:
+        (machine.folder / "machine").write_text(before)
+    assert (found["cause"], found["confidence"]) == ("memory-held-by-other-process", "confirmed")
+    assert any(str(os.getpid()) in line["text"] for line in found["evidence"])
+
+
 def test_context_without_memory(simulated_gpu: Describe) -> None:
     """A context that finds no memory before any operation: others hold it."""
     machine = simulated_gpu().failing("cuDevicePrimaryCtxRetain", 2, skip=1).holding("7 GiB")
@@ -243,6 +274,14 @@ def test_lost_gpu_for_the_driver(simulated_gpu: Describe) -> None:
     """Code that asks for a GPU which the driver doesn't give fails of the driver."""
     found = diagnosis(run(simulated_gpu().failing("cuInit", 803), PINNED))
     assert found["cause"] == "driver-library-mismatch"
+
+
+@pytest.mark.parametrize("value", ["", "-1", "97", "GPU-ffffffff"])
+def test_lost_gpu_for_a_variable(simulated_gpu: Describe, value: str) -> None:
+    """CUDA_VISIBLE_DEVICES that hides the GPU, or names none of the machine's, is confirmed and quoted."""
+    found = diagnosis(run(simulated_gpu().with_environment(CUDA_VISIBLE_DEVICES=value), PINNED))
+    assert (found["cause"], found["confidence"]) == ("gpu-not-visible", "confirmed")
+    assert f'CUDA_VISIBLE_DEVICES="{value}"' in [line["text"] for line in found["evidence"]]
 
 
 # ------------------------------------------------------------------------------------------ what the code asks for

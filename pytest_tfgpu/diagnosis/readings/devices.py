@@ -36,6 +36,7 @@ _GPU_TEXTS = (
     "nccl",
     "libcu",
     ".dll",
+    '.cu"',
     "dll load failed",
     "shared object",
     "dynamic library",
@@ -79,12 +80,15 @@ def _pinned(case: Case, _: str) -> Reading | None:
 
 
 def _hidden(case: Case, _: str) -> Reading | None:
-    """Whether CUDA_VISIBLE_DEVICES hides all GPUs."""
-    value = case.facts.environment.get("CUDA_VISIBLE_DEVICES")
-    if value is not None and _hides_all(value.strip().strip("\"'")):
-        return Reading(
-            "CUDA_VISIBLE_DEVICES hides all GPUs.", EvidenceLine(f'CUDA_VISIBLE_DEVICES="{value}"', "facts")
-        )
+    """Whether CUDA_VISIBLE_DEVICES hides all GPUs, of any machine or of this one."""
+    facts = case.facts
+    value = facts.environment.get("CUDA_VISIBLE_DEVICES")
+    if value is not None:
+        quoted = EvidenceLine(f'CUDA_VISIBLE_DEVICES="{value}"', "facts")
+        if _hides_all(value.strip().strip("\"'")):
+            return Reading("CUDA_VISIBLE_DEVICES hides all GPUs.", quoted)
+        if facts.gpus and facts.visible_gpus == ():
+            return Reading("CUDA_VISIBLE_DEVICES names no GPU of this machine.", quoted)
     quote = _LOG_HIDDEN.quote(case)
     return Reading("CUDA_VISIBLE_DEVICES hides all GPUs.", quote) if quote else NO
 

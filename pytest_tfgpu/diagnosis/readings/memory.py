@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_tfgpu.diagnosis.readings import figures as printed
-from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading, human
+from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading, human, size
 from pytest_tfgpu.diagnosis.readings.figures import MIB, Memory, figures, tensor_bytes
 from pytest_tfgpu.model import EvidenceLine
 
@@ -90,12 +90,34 @@ def _started_short(case: Case, _: str) -> Reading | None:
         start = memory.limit if _on_gpu(case) else None
     if start is None or memory.total is None or start > 0.7 * memory.total:
         return NO
-    if memory.total - start < _OWN_SHARE:
+    if memory.total - start < _OWN_SHARE or _limited(case, start):
         return NO
     sentence = f"TensorFlow was given {human(start)} of the GPU's {human(memory.total)} when it started."
     return Reading(
         sentence, printed.FREE_START.quote(case) or printed.CREATED.quote(case) or printed.LIMIT.quote(case)
     )
+
+
+def _started_free(case: Case, _: str) -> Reading | None:
+    """Whether next to nobody held memory of the GPU when TensorFlow started, by what it printed then."""
+    found = printed.FREE_START.search(case)
+    total, free = (size(found[1]), size(found[2])) if found else (None, None)
+    if not total or not free or free < 0.93 * total:
+        return NO
+    sentence = f"{human(free)} of the GPU's {human(total)} were free when TensorFlow started."
+    return Reading(sentence, printed.FREE_START.quote(case))
+
+
+def _limited(case: Case, share: int) -> bool:
+    """Whether TensorFlow was given so little because it was told to: nobody else holds memory of the GPU.
+
+    What is taken of it, by the facts, is then no more than this process may hold itself.
+    """
+    gpus = case.facts.visible or case.facts.gpus
+    if case.facts.gpu_processes or not gpus or printed.FREE_START.search(case):
+        return False
+    total, free = gpus[0].memory_total_mib, gpus[0].memory_free_mib
+    return total is not None and free is not None and (total - free) * MIB <= share + _OWN_SHARE
 
 
 def _started_full(case: Case, _: str) -> Reading | None:
@@ -242,6 +264,7 @@ READINGS: dict[str, Function] = {
     "gpu-memory-free": _free_much,
     "room-for-a-library": _room,
     "gpu-memory-taken-at-start": _started_short,
+    "gpu-memory-free-at-start": _started_free,
     "gpu-memory-preallocated": _started_full,
     "host-allocator": _host,
     "allocated-on-cpu": _on_cpu,
