@@ -13,6 +13,7 @@ from pytest_tfgpu.diagnosis.readings.base import human, size, version
 from pytest_tfgpu.model import BuiltFor, Facts, Gpu, GpuProcess, Library
 
 T4 = Gpu(0, "Tesla T4", compute_capability="7.5", memory_total_mib=15360, memory_free_mib=15000)
+SILENT = Gpu(0, "Tesla T4", compute_capability="7.5", memory_total_mib=15360)
 
 
 def holds(name: str, message: str = "", *log: str, **facts: Any) -> bool:
@@ -63,7 +64,22 @@ HOLD = [
     ("gpu-memory-low", "", ["|   0  Tesla T4  | 15000MiB / 15109MiB |"], {}),
     ("gpu-memory-free", "", ["Memory usage: 12.00GiB free, 14.76GiB total."], {}),
     ("gpu-memory-taken-at-start", "", ["totalMemory: 15.90GiB freeMemory: 3.12GiB"], {}),
-    ("gpu-memory-taken-at-start", "", ["Created device x with 900 MB memory:  -> y"], {"gpus": (T4,)}),
+    ("gpu-memory-taken-at-start", "", ["Created device x with 900 MB memory:  -> y"], {"gpus": (SILENT,)}),
+    (
+        "gpu-memory-taken-at-start",
+        "",
+        ["Created device x with 900 MB memory:  -> y"],
+        {"gpus": (T4,), "gpu_processes": (GpuProcess(1, "python", 14000),)},
+    ),
+    ("gpu-memory-free-at-start", "", ["totalMemory: 11.17GiB freeMemory: 11.10GiB"], {}),
+    ("killed", "", ["./train.sh:  60: 11880 killed              python3 train.py"], {}),
+    ("killed", "", ["13117/51576 [======>.......................] - ETA: 10:02:38 - loss: 3.7015Killed"], {}),
+    (
+        "hidden-by-variable",
+        "",
+        [],
+        {"environment": {"CUDA_VISIBLE_DEVICES": "97"}, "gpus": (T4,), "visible_gpus": ()},
+    ),
     ("gpu-memory-preallocated", "", ["Created device x with 14000 MB memory:  -> y"], {"gpus": (T4,)}),
     ("request-beyond-limit", "trying to allocate 40.00GiB", ["Limit:     15000000000"], {}),
     ("cudnn-unfit", "", [], {"cudnn": "9.1.0", "built_for": BuiltFor(cudnn="9.3.0")}),
@@ -176,6 +192,11 @@ FAIL = [
     ("gpu-memory-free", "", [], {"gpus": (T4,)}),
     ("gpu-memory-free", "", ["totalMemory: 15.00GiB freeMemory: 14.65GiB"], {"gpus": (T4,)}),
     ("gpu-memory-taken-at-start", "", ["Created device x with 14000 MB memory:  -> y"], {"gpus": (T4,)}),
+    ("gpu-memory-taken-at-start", "", ["Created device x with 900 MB memory:  -> y"], {"gpus": (T4,)}),
+    ("gpu-memory-free-at-start", "", ["totalMemory: 11.17GiB freeMemory: 9.10GiB"], {}),
+    ("killed", "", ["the job was killed"], {}),
+    ("fault-printed", "", ["Unexpected Event status: 1", "query event: CUDA_ERROR_DEINITIALIZED"], {}),
+    ("hidden-by-variable", "", [], {"environment": {"CUDA_VISIBLE_DEVICES": "1"}, "gpus": (T4,)}),
     ("gpu-memory-preallocated", "", ["Created device x with 14000 MB memory"], {"memory_growth": True}),
     ("cudnn-unfit", "", [], {"cudnn": "9.10.2", "built_for": BuiltFor(cudnn="9.3.0")}),
     (

@@ -25,6 +25,8 @@ _FAULT = (
     "unexpected event status",
     "device-side assert",
 )
+_EVENT, _ENDING = "unexpected event status", "cuda_error_deinitialized"
+"""An event has no status any more where the process is ending: that alone is no fault."""
 _FAULT_WORDS = frozenset(
     (
         b"illegal",
@@ -72,7 +74,8 @@ _PATH_ALONE = re.compile(
     r"(?:[\w.]{1,120}: )?(?:[A-Za-z]:)?\.{0,2}(?:[/\\][\w.@ ~+-]{1,100}){2,20}\s{0,4}(?:\n\s{0,8}\[\[|$)"
 )
 _KILLED = Probe(
-    r"^(?:[^\n:]{0,80}: line \d{1,6}: {1,8})?(?:\d{1,8} )?Killed(?: {2,40}[^\n]{1,400})?$",
+    r"^(?:[^\n:]{0,80}:(?: line)? {1,4}\d{1,6}: {1,8})?(?:(?:\d{1,8} )?Killed|\d{1,8} killed)(?: {2,40}[^\n]{1,400})?$|"
+    r"(?:\] {0,2}|\] - [^\n]{1,400}\d)Killed$",
     "killed",
     flags=re.MULTILINE,
 )
@@ -112,6 +115,8 @@ def _fault_printed(case: Case, _: str) -> Reading | None:
     if _FAULT_WORDS.isdisjoint(case.raw_words):
         return NO
     found = [position for sign in _FAULT if (position := case.lower.find(sign)) >= 0]
+    if _ENDING in case.lower and len(found) == 1 and case.lower.startswith(_EVENT, found[0]):
+        return NO
     return Reading("A GPU fault was printed.", case.quote_raw(min(found))) if found else NO
 
 

@@ -17,7 +17,13 @@ CAUSE = Cause(
         Signature("root", ("SavedModel file does not exist",), where="message", weight=0.85),
         Signature(
             "root",
-            ("corrupted record at", "truncated record at", "Checksum does not match"),
+            (
+                "corrupted record at",
+                "truncated record at",
+                "Checksum does not match",
+                # Keras prints this of a file that isn't there as well as of one that is no zip file
+                "Please ensure the file is an accessible `.keras` zip file",
+            ),
             where="message",
             weight=0.85,
         ),

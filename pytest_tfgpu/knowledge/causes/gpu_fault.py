@@ -52,6 +52,7 @@ CAUSE = Cause(
         Signature("excludes", ("uncorrectable ECC", "fallen off the bus", "CUDA_ERROR_ECC"), weight=0.7),
         Signature("excludes", ("CUDA_ERROR_OUT_OF_MEMORY",), weight=0.3),
         Signature("excludes", ("failed call to cuInit",), weight=0.8),
+        Signature("excludes", ("invalid device function",), weight=0.7),
         *statuses.signs("gpu-fault"),
         Signature(
             "follows", ("failed to synchronous memcpy", "failed to synchronously {memcpy|memset}"), weight=0.5

@@ -64,7 +64,7 @@ CAUSE = Cause(
             ),
             weight=0.5,
         ),
-        Signature("follows", ("Killed",), needs=("killed",), weight=0.5),
+        Signature("follows", needs=("killed",), weight=0.5),
         Signature("root", ("Unable to allocate array with shape", "DefaultCPUAllocator"), weight=0.8),
         Signature(
             "root",

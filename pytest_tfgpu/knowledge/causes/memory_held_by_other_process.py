@@ -78,6 +78,7 @@ CAUSE = Cause(
         Signature(
             "excludes", needs=("no-other-processes",), unless=("gpu-memory-taken-at-start",), weight=0.5
         ),
+        Signature("excludes", needs=("gpu-memory-free-at-start",), unless=("other-processes",), weight=0.4),
         Signature("excludes", needs=("fault-printed",), weight=0.8),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
         Signature("excludes", texts.CUBLAS_EXECUTION, weight=0.4),

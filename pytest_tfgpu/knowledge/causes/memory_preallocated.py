@@ -36,6 +36,12 @@ CAUSE = Cause(
             unless=("gpu-memory-preallocated",),
             weight=0.27,
         ),
+        Signature(
+            "follows",
+            ("failed to allocate {#}{} from device",),
+            needs=("gpu-memory-free-at-start",),
+            weight=0.52,
+        ),
         Signature("follows", ("cuSolverDN call failed with status =7",), weight=0.4),
         Signature(
             "root",
@@ -52,11 +58,7 @@ CAUSE = Cause(
         Signature("follows", texts.DNN_NOT_FOUND, weight=0.35),
         Signature("follows", texts.NO_ALGORITHM, weight=0.45),
         Signature("follows", texts.CUDNN_LAUNCH, weight=0.3),
-        Signature(
-            "follows",
-            texts.NO_ROOM_BESIDE,
-            weight=0.45,
-        ),
+        Signature("follows", texts.NO_ROOM_BESIDE, weight=0.45),
         Signature("confirms", needs=("gpu-memory-preallocated",), unless=("room-for-a-library",), weight=0.4),
         Signature("excludes", needs=("room-for-a-library",), unless=("allocation-refused",), weight=0.3),
         Signature("confirms", needs=("gpu-memory-low", "no-other-processes"), weight=0.7),
@@ -76,13 +78,7 @@ CAUSE = Cause(
         Signature("excludes", texts.CUBLAS_EXECUTION, weight=0.4),
         Signature(
             "follows",
-            (
-                "cuda_dnn.cc",
-                "cuda_blas.cc",
-                "cuda_blas_lt.cc",
-                "cuda_solvers.cc",
-                "gpu_solvers.cc",
-            ),
+            ("cuda_dnn.cc", "cuda_blas.cc", "cuda_blas_lt.cc", "cuda_solvers.cc", "gpu_solvers.cc"),
             needs=(
                 "logged-by:cuda_dnn.cc/cuda_blas.cc/cuda_blas_lt.cc/cuda_solvers.cc/gpu_solvers.cc",
                 "gpu-wanted",

@@ -18,7 +18,6 @@ CAUSE = Cause(
                 "could not be deserialized properly",
                 "Could not locate class '{Functional|Sequential}'",
                 "No model config found in the file",
-                "Please ensure the file is an accessible `.keras` zip file",
                 "open file (file signature not found)",
                 "unexpected keyword argument 'quantization_config'",
             ),
