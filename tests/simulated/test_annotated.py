@@ -276,7 +276,7 @@ def test_lost_gpu_for_the_driver(simulated_gpu: Describe) -> None:
     assert found["cause"] == "driver-library-mismatch"
 
 
-@pytest.mark.parametrize("value", ["", "-1", "97", "GPU-ffffffff"])
+@pytest.mark.parametrize("value", ["", "97"])
 def test_lost_gpu_for_a_variable(simulated_gpu: Describe, value: str) -> None:
     """CUDA_VISIBLE_DEVICES that hides the GPU, or names none of the machine's, is confirmed and quoted."""
     found = diagnosis(run(simulated_gpu().with_environment(CUDA_VISIBLE_DEVICES=value), PINNED))
