@@ -156,6 +156,10 @@ class Facts(Record):
             raise ValueError(f"there is no fact {name!r}")
         return Facts.from_json({**self.to_json(), name: value})
 
+    def finds_library(self, stem: str) -> bool:
+        """Whether a library is found under any version, as in `facts.finds_library("libcudnn")`."""
+        return any(library.path and library.name.startswith(f"{stem}.") for library in self.libraries)
+
     @property
     def visible(self) -> tuple[Gpu, ...]:
         """The GPUs that CUDA would show, in its order."""

@@ -103,10 +103,6 @@ def _library(facts: Facts, stem: str, version: str | None) -> str:
     return version or facts.unknown.get(stem) or f"no lib{stem}"
 
 
-def _is_there(facts: Facts, stem: str) -> bool:
-    return any(library.path and library.name.startswith(f"lib{stem}.") for library in facts.libraries)
-
-
 def requires_cudnn(version: str | None = None) -> Requirement:
     """Skip the test unless the cuDNN that TensorFlow would load has this version (`">=9.1,<10"`).
 
@@ -117,7 +113,7 @@ def requires_cudnn(version: str | None = None) -> Requirement:
     def ask(machine: Machine) -> str | None:
         machine.gpus()
         found = machine.facts.cudnn
-        if found is None and _is_there(machine.facts, "cudnn"):
+        if found is None and machine.facts.finds_library("libcudnn"):
             if wanted is None:
                 return None
             found = machine.checked().cudnn_loaded
@@ -160,8 +156,9 @@ def requires_tensorflow(version: str) -> Requirement:
     wanted = specifier(version, ">=2.18")
 
     def ask(machine: Machine) -> str | None:
-        found = machine.facts.tensorflow
-        return None if meets(found, wanted) else found or "no TensorFlow"
+        found, there = machine.facts.tensorflow, machine.facts.tensorflow_path
+        unknown = "TensorFlow of unknown version" if there else "no TensorFlow"
+        return None if meets(found, wanted) else found or unknown
 
     return Requirement(f"TensorFlow {version}", ask)
 

@@ -103,24 +103,26 @@ class Place:
         return {entry["name"]: Path(entry["path"]).expanduser() for entry in found if entry.get("path")}
 
     def without(self, name: str) -> Place:
-        """Return the same place without a library, as TensorFlow opens it, or a tool.
+        """Return the same place without a library, as TensorFlow opens it, or a program such as `ptxas`.
 
         The rest stays where it is: a tree of links to it takes its place. A library of cuDNN's that only cuDNN itself
         opens is looked for beside it. Raises `CannotHide` where that is no way.
         """
-        path = self.files.get(name) or self._beside_cudnn(name)
-        hidden = self._without_in_wheels(name, path)
-        if hidden is None:
-            hidden = self._without_in_search_path(path)
-        toolkits = [str(folder) for folder in TOOLKITS if (folder / "bin" / name).exists()]
-        if not toolkits:
-            return hidden
-        empty = Path(tempfile.mkdtemp(dir=self.folder, prefix="empty-"))
-        mounts = "".join(f"mount --bind {empty} {folder} && " for folder in toolkits)
-        shell = ("unshare", "--map-root-user", "--mount", "sh", "-c", f'{mounts}exec "$@"', "sh")
-        if subprocess.run([*shell, "true"], capture_output=True, check=False).returncode:
-            raise CannotHide(f"{name} lies in {toolkits[0]}, and nothing may be mounted here")
-        return replace(hidden, prefix=shell)
+        if ".so" in name:
+            path = self.files.get(name) or self._beside_cudnn(name)
+            return self._without_in_wheels(path) or self._without_in_search_path(path)
+        here = self
+        for path in self.wheels.glob(f"*/bin/{name}") if self.wheels else ():
+            here = here._without_in_wheels(path) or here
+        folders = [folder for folder in os.get_exec_path(here.environment) if not Path(folder, name).exists()]
+        return here.having(PATH=os.pathsep.join(folders))._without_toolkits(name)
+
+    @property
+    def wheels(self) -> Path | None:
+        """Where NVIDIA's wheels have their files, beside TensorFlow; None without them."""
+        spec = importlib.util.find_spec("tensorflow")
+        folder = None if spec is None or spec.origin is None else Path(spec.origin).parents[1] / "nvidia"
+        return folder if folder and folder.is_dir() else None
 
     def _beside_cudnn(self, name: str) -> Path:
         cudnn = next((path for library, path in self.files.items() if library.startswith("libcudnn.")), None)
@@ -128,30 +130,40 @@ class Place:
             raise CannotHide(f"{name} is not here")
         return cudnn.parent / name
 
-    def _without_in_wheels(self, name: str, path: Path) -> Place | None:
+    def _without_in_wheels(self, path: Path) -> Place | None:
         """Hide a file of NVIDIA's wheels: TensorFlow finds those relative to its own place, so it is moved, too."""
-        folder = next((parent for parent in path.parents if parent.name == "nvidia"), None)
-        spec = importlib.util.find_spec("tensorflow")
-        if folder is None or spec is None or spec.origin is None:
+        if self.wheels is None or self.wheels not in path.parents:
             return None
+        installed = self.wheels.parent
         site = Path(tempfile.mkdtemp(dir=self.folder, prefix="site-"))
-        subprocess.run(["cp", "-as", Path(spec.origin).parent, folder, site], check=True)
-        (site / "nvidia" / path.relative_to(folder)).unlink()
-        kept = self.environment["PYTHONPATH"]
-        return self.having(PYTHONPATH=os.pathsep.join([str(site), kept]))
+        metadata = [*installed.glob("tensorflow-*.dist-info"), *installed.glob("nvidia_*.dist-info")]
+        subprocess.run(["cp", "-as", installed / "tensorflow", self.wheels, *metadata, site], check=True)
+        (site / path.relative_to(installed)).unlink()
+        return self.having(PYTHONPATH=os.pathsep.join([str(site), self.environment["PYTHONPATH"]]))
 
     def _without_in_search_path(self, path: Path) -> Place:
-        """Hide a file in a folder on LD_LIBRARY_PATH or PATH."""
-        for variable in ("LD_LIBRARY_PATH", "PATH"):
-            folders = self.environment.get(variable, "").split(os.pathsep)
-            if str(path.parent) in folders:
-                links = Path(tempfile.mkdtemp(dir=self.folder, prefix="links-"))
-                for file in path.parent.iterdir():
-                    if file.name != path.name:
-                        (links / file.name).symlink_to(file)
-                changed = [str(links) if folder == str(path.parent) else folder for folder in folders]
-                return self.having(**{variable: os.pathsep.join(changed)})
-        raise CannotHide(f"{path.name} lies in {path.parent}, a folder of the system")
+        """Hide a library in a folder on LD_LIBRARY_PATH."""
+        folders = self.environment.get("LD_LIBRARY_PATH", "").split(os.pathsep)
+        if str(path.parent) not in folders:
+            raise CannotHide(f"{path.name} lies in {path.parent}, a folder of the system")
+        links = Path(tempfile.mkdtemp(dir=self.folder, prefix="links-"))
+        for file in path.parent.iterdir():
+            if file.name != path.name:
+                (links / file.name).symlink_to(file)
+        changed = [str(links) if folder == str(path.parent) else folder for folder in folders]
+        return self.having(LD_LIBRARY_PATH=os.pathsep.join(changed))
+
+    def _without_toolkits(self, name: str) -> Place:
+        """Hide the CUDA toolkits that hold a program, where TensorFlow looks without being told."""
+        toolkits = [str(folder) for folder in TOOLKITS if (folder / "bin" / name).exists()]
+        if not toolkits:
+            return self
+        empty = Path(tempfile.mkdtemp(dir=self.folder, prefix="empty-"))
+        mounts = "".join(f"mount --bind {empty} {folder} && " for folder in toolkits)
+        shell = ("unshare", "--map-root-user", "--mount", "sh", "-c", f'{mounts}exec "$@"', "sh")
+        if subprocess.run([*shell, "true"], capture_output=True, check=False).returncode:
+            raise CannotHide(f"{name} lies in {toolkits[0]}, too, and nothing may be mounted here")
+        return replace(self, prefix=shell)
 
 
 def loading() -> tuple[str, ...]:

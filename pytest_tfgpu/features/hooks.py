@@ -11,7 +11,7 @@ import pytest
 from pytest_tfgpu.session import Session
 
 OURS = "tfgpu"
-"""The name under which pytest registers our own plugin: its entry point."""
+"""The name of our own plugin: its entry point. Loaded with `-p pytest_tfgpu.plugin` it has another one for pytest."""
 
 
 def each(config: pytest.Config, session: Session, hook: str, **arguments: Any) -> Iterator[tuple[str, Any]]:
@@ -20,7 +20,8 @@ def each(config: pytest.Config, session: Session, hook: str, **arguments: Any) -
     An implementation that raises is left out, with one line among the session's problems.
     """
     for implementation in getattr(config.hook, hook).get_hookimpls():
-        provider = _shown(config, str(implementation.plugin_name))
+        ours = getattr(implementation.plugin, "__name__", "") == "pytest_tfgpu.plugin"
+        provider = OURS if ours else _shown(config, str(implementation.plugin_name))
         try:
             given = implementation.function(*(arguments[name] for name in implementation.argnames))
         except Exception as error:

@@ -17,18 +17,22 @@ vgpu-unlicensed root 0.85
     CUDA_ERROR_DEVICE_NOT_LICENSED; cudaErrorDeviceNotLicensed; doesn't have valid Grid license;
     CUBLAS_STATUS_LICENSE_ERROR
 vgpu-unlicensed follows 0.4
-    CUDNN_STATUS_LICENSE_ERROR; CUFFT_LICENSE_ERROR
+    CUDNN_STATUS_LICENSE_ERROR; CUFFT_LICENSE_ERROR; cuBLAS routine: the license check failed
 vgpu-unlicensed follows 0.32
     CUDA_ERROR_NOT_PERMITTED; cudaErrorNotPermitted
 driver-unhealthy follows 0.3
     CUDA_ERROR_NOT_PERMITTED; cudaErrorNotPermitted
 driver-unhealthy follows 0.45
     CUDA_ERROR_NOT_INITIALIZED; cudaErrorInitializationError; cudaErrorStartupFailure;
-    CURAND_STATUS_INITIALIZATION_FAILED
+    CURAND_STATUS_INITIALIZATION_FAILED; startup failure in cuda runtime
 driver-unhealthy root 0.75
-    cudaErrorMps{ConnectionFailed|RpcFailure|ServerNotReady}; cudaErrorSystemNotReady; cudaErrorOperatingSystem
+    cudaErrorMps{ConnectionFailed|RpcFailure|ServerNotReady}; cudaErrorSystemNotReady; cudaErrorOperatingSystem;
+    MPS client failed to connect to the MPS control daemon; between the MPS server and the MPS client failed;
+    MPS server is not ready to accept new MPS client requests
 gpu-busy root 0.75
-    CUDA_ERROR_MPS_MAX_{CLIENTS|CONNECTIONS}_REACHED; cudaErrorMpsMax{Clients|Connections}Reached
+    CUDA_ERROR_MPS_MAX_{CLIENTS|CONNECTIONS}_REACHED; cudaErrorMpsMax{Clients|Connections}Reached;
+    hardware resources required to {create MPS client|support device connections} have been exhausted;
+    exclusive-thread device already in use by a different thread
 gpu-not-visible follows 0.45
     cudaErrorInvalidDevice
 driver-library-mismatch follows 0.42
@@ -38,20 +42,22 @@ driver-library-mismatch root 0.85
 driver-library-mismatch follows 0.4
     CUDA_ERROR_JIT_COMPILER_NOT_FOUND; JIT compiler library not found
 driver-missing root 0.8
-    cudaErrorSharedObjectInitFailed; cudaErrorStubLibrary
+    cudaErrorSharedObjectInitFailed; cudaErrorStubLibrary; shared object initialization failed
 driver-too-old root 0.88
-    CUDNN_STATUS_NOT_SUPPORTED_INCOMPATIBLE_CUDA_DRIVER; cudaErrorUnsupportedPtxVersion
+    CUDNN_STATUS_NOT_SUPPORTED_INCOMPATIBLE_CUDA_DRIVER; cudaErrorUnsupportedPtxVersion;
+    cudaErrorCallRequiresNewerDriver; API call is not supported in the installed CUDA driver
 driver-too-old root 0.85
-    cudaErrorCompatNotSupportedOnDevice; cudaErrorIncompatibleDriverContext
+    cudaErrorCompatNotSupportedOnDevice; cudaErrorIncompatibleDriverContext; incompatible driver context
 cuda-version-mismatch follows 0.45
-    {CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND|cudaErrorSharedObjectSymbolNotFound}
+    {CUDA_ERROR_SHARED_OBJECT_SYMBOL_NOT_FOUND|cudaErrorSharedObjectSymbolNotFound|shared object symbol not found}
 cuda-version-mismatch root 0.7
     CUDNN_STATUS_NOT_SUPPORTED_INCOMPATIBLE_CUDART; CURAND_STATUS_VERSION_MISMATCH
 cuda-version-mismatch follows 0.4
     CUSOLVER_STATUS_{INTERNAL_ERROR|EXECUTION_FAILED|NOT_INITIALIZED};
     CUSPARSE_STATUS_{INTERNAL_ERROR|EXECUTION_FAILED|NOT_INITIALIZED};
     CUFFT_{INTERNAL_ERROR|SETUP_FAILED|EXEC_FAILED};
-    CURAND_STATUS_{INTERNAL_ERROR|LAUNCH_FAILURE|INITIALIZATION_FAILED|NOT_INITIALIZED}
+    CURAND_STATUS_{INTERNAL_ERROR|LAUNCH_FAILURE|INITIALIZATION_FAILED|NOT_INITIALIZED};
+    cuBLAS routine: an internal operation failed
 cudnn-missing root 0.8
     CUDNN_STATUS_SUBLIBRARY_LOADING_FAILED; CUDNN_STATUS_RUNTIME_PREREQUISITE_MISSING
 cudnn-version-mismatch follows 0.4
@@ -68,7 +74,7 @@ unsupported-compute-capability root 0.75
     cudaErrorInvalidKernelImage; cudaErrorInvalidDeviceFunction
 unsupported-compute-capability follows 0.35
     {CUBLAS|CUSOLVER|CUSPARSE|CUFFT}{_STATUS|}_NOT_SUPPORTED; CUDA_ERROR_NOT_SUPPORTED; cudaErrorNotSupported;
-    the functionality requested is not supported; CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
+    the {functionality requested|requested functionality} is not supported; CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES;
     cudaErrorLaunchOutOfResources; CUDA_ERROR_{NOT_FOUND|INVALID_SOURCE|UNSUPPORTED_LIMIT|CDP_NOT_SUPPORTED};
     cudaError{InvalidResourceHandle|InvalidSource|SymbolNotFound|UnsupportedLimit}
 out-of-memory follows 0.5
@@ -80,23 +86,29 @@ host-out-of-memory root 0.7
 gpu-fault root 0.8
     CUDA_ERROR_INVALID_ADDRESS_SPACE;
     cudaError{InvalidAddressSpace|MisalignedAddress|IllegalInstruction|InvalidPc|LaunchTimeout|Assert};
-    hipError{IllegalAddress|LaunchFailure|Assert}
+    hipError{IllegalAddress|LaunchFailure|Assert}; operation not supported on global/shared address space;
+    failed. Status: invalid program counter; CUDA error{}: invalid program counter
 gpu-fault follows 0.4
     {CUSOLVER|CUSPARSE|CURAND}_STATUS_{MAPPING_ERROR|EXECUTION_FAILED}; CUBLAS_STATUS_MAPPING_ERROR;
     CURAND_STATUS_LAUNCH_FAILURE; CUFFT_EXEC_FAILED; an access to GPU memory space failed;
-    CUDA_ERROR_MPS_CLIENT_TERMINATED; cudaErrorMpsClientTerminated
+    CUDA_ERROR_MPS_CLIENT_TERMINATED; cudaErrorMpsClientTerminated; MPS client has been terminated by the server
 gpu-fault follows 0.3
     CUDA_ERROR_{INVALID_VALUE|INVALID_CONTEXT|MAP_FAILED|UNMAP_FAILED|ILLEGAL_STATE|DEINITIALIZED};
-    CUBLAS_STATUS_EXECUTION_FAILED; cudaError{InvalidValue|DeviceUninitialized|MapBufferObjectFailed}
+    CUBLAS_STATUS_EXECUTION_FAILED; the function failed to launch on the GPU;
+    cudaError{InvalidValue|DeviceUninitialized|MapBufferObjectFailed}
 earlier-gpu-fault follows 0.45
-    CUDA_ERROR_CONTEXT_IS_DESTROYED; cudaErrorContextIsDestroyed; CURAND_STATUS_PREEXISTING_FAILURE
+    CUDA_ERROR_CONTEXT_IS_DESTROYED; cudaErrorContextIsDestroyed; failed. Status: context is destroyed;
+    CURAND_STATUS_PREEXISTING_FAILURE
 gpu-hardware-error root 0.7
-    CUDA_ERROR_{CONTAINED|EXTERNAL_DEVICE|HARDWARE_STACK_ERROR}; cudaError{Contained|ExternalDevice}
+    CUDA_ERROR_{CONTAINED|EXTERNAL_DEVICE|HARDWARE_STACK_ERROR}; cudaError{Contained|ExternalDevice};
+    an async error has {occured|occurred} in external entity outside of CUDA
 gpu-hardware-error root 0.85
-    cudaError{NvlinkUncorrectable|ECCUncorrectable|HardwareStackError}
+    cudaError{NvlinkUncorrectable|ECCUncorrectable|HardwareStackError}; uncorrectable NVLink error detected;
+    failed. Status: hardware stack error
 collective-failure root 0.8
     {ncclInvalidArgument|ncclInvalidUsage|ncclRemoteError|ncclUnhandledCudaError};
-    cudaError{PeerAccessUnsupported|PeerAccessNotEnabled|TooManyPeers}
+    cudaError{PeerAccessUnsupported|PeerAccessNotEnabled|TooManyPeers}; peer access has not been enabled;
+    peer access is not supported between these two devices
 collective-failure follows 0.3
     CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED; cudaErrorPeerAccessAlreadyEnabled
 conv-algorithm-unavailable follows 0.4

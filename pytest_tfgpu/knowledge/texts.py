@@ -159,6 +159,7 @@ GPU_START = (
 CUBLAS_EXECUTION = (
     "failed to run cuBLAS routine: CUBLAS_STATUS_EXECUTION_FAILED",
     "failed to run cuBLAS routine {w} CUBLAS_STATUS_EXECUTION_FAILED",
+    "failed to run cuBLAS routine: the function failed to launch on the GPU",
 )
 """cuBLAS had its handle and its kernel failed: seldom for want of memory."""
 
@@ -187,7 +188,11 @@ PTXAS_REFUSED = ("XLA requires ptxas version", "has a bug that we think can affe
 PTXAS_TOO_OLD = ("is not defined for option 'gpu-name'", "Loaded PTX assembler is too old")
 """A ptxas was found that doesn't know the GPU."""
 
-NOT_INITIALIZED = ("CUDNN_STATUS_NOT_INITIALIZED", "CUBLAS_STATUS_NOT_INITIALIZED")
+NOT_INITIALIZED = (
+    "CUDNN_STATUS_NOT_INITIALIZED",
+    "CUBLAS_STATUS_NOT_INITIALIZED",
+    "cuBLAS routine: the library was not initialized",
+)
 
 LAYOUT = (
     "only {supports|support} {|the }{NHWC|NDHWC}",

@@ -52,13 +52,14 @@ def host_lines(report: Report) -> list[str]:
 def _machine(facts: Facts) -> list[str]:
     parts = [_tensorflow(facts)]
     built_for = facts.built_for
-    for name, found, wanted in (
-        ("CUDA", facts.cuda, built_for.cuda if built_for else None),
-        ("cuDNN", facts.cudnn, built_for.cudnn if built_for else None),
+    for name, found, library, wanted in (
+        ("CUDA", facts.cuda, "libcudart", built_for.cuda if built_for else None),
+        ("cuDNN", facts.cudnn, "libcudnn", built_for.cudnn if built_for else None),
     ):
         if found or wanted:
             built = f" (built for {wanted})" if wanted else ""
-            parts.append(f"{name} {found or 'not found'}{built}")
+            otherwise = "of unknown version" if facts.finds_library(library) else "not found"
+            parts.append(f"{name} {found or otherwise}{built}")
     if facts.driver:
         parts.append(f"driver {facts.driver}")
     return [*parts, _gpus(facts), *_ailments(facts)]
@@ -75,7 +76,7 @@ def _ailments(facts: Facts) -> tuple[str, ...]:
 
 def _tensorflow(facts: Facts) -> str:
     if facts.tensorflow is None:
-        return "no TensorFlow"
+        return "TensorFlow of unknown version" if facts.tensorflow_path else "no TensorFlow"
     remarks = [facts.tensorflow_distribution] if facts.tensorflow_distribution else []
     if facts.is_cuda_build is False:
         remarks.append("built without CUDA")

@@ -10,6 +10,10 @@ from pytest_tfgpu.diagnosis import engine
 from pytest_tfgpu.diagnosis.evidence import from_text
 
 NAMES = Path(__file__).with_name("statuses.txt").read_text("utf-8").split()
+SENTENCES = [
+    line.split(": ", 1) for line in Path(__file__).with_name("sentences.txt").read_text("utf-8").splitlines()
+]
+"""The statuses of the CUDA runtime and what `cudaGetErrorString` of libcudart 12.5.82 says of each."""
 SILENT = (
     "CUDA_ERROR_NOT_READY: device not ready",
     "CUDNN_STATUS_SUCCESS",
@@ -37,10 +41,25 @@ def first(message: str, exception: str = "InternalError") -> str | None:
     return ranked[0].cause.id if ranked else None
 
 
+def strength(name: str) -> float:
+    """Return the score of the first cause of a status."""
+    ranked = engine.rank(from_text("InternalError", f"operation failed: {name}"))
+    return ranked[0].score if ranked else 0.0
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_status_alone_suggests_a_cause(name: str) -> None:
     """A failure of which nothing but the status is left gets a cause, which need not be certain."""
     assert first(f"operation failed: {name}") is not None
+
+
+DECISIVE = [(name, sentence) for name, sentence in SENTENCES if strength(name) >= 0.6]
+
+
+@pytest.mark.parametrize(("name", "sentence"), DECISIVE)
+def test_a_status_is_known_by_its_sentence(name: str, sentence: str) -> None:
+    """TensorFlow prints the sentence alone: it says what the name says."""
+    assert first(f"cudaGetDevice() failed. Status: {sentence}") == first(f"operation failed: {name}")
 
 
 @pytest.mark.parametrize("text", SILENT)

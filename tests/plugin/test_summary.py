@@ -249,11 +249,13 @@ def test_without_a_terminal(suite: Suite) -> None:
     assert any(line.startswith("::error ") for line in outcome.text.splitlines())
 
 
-def test_the_plugin_by_name(suite: Suite) -> None:
-    """With plugin autoloading off, `-p tfgpu` is enough."""
-    suite.write("test_it.py", PASSING)
+@pytest.mark.parametrize("name", ["tfgpu", "pytest_tfgpu.plugin"])
+def test_the_plugin_by_name(suite: Suite, name: str) -> None:
+    """With plugin autoloading off, `-p tfgpu` is enough, and so is the name of its module where it isn't installed."""
+    suite.write("test_it.py", FAILING)
     environment = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     (suite.folder / "pytest.ini").write_text("[pytest]\n")
-    outcome = suite.run("-p", "tfgpu", environment=environment)
-    assert outcome.outcomes == {"passed": 1}, outcome.text
-    assert json.dumps(outcome.report["outcomes"]) == '{"passed": 1}'
+    outcome = suite.run("-p", name, environment=environment)
+    assert outcome.report["outcomes"] == {"failed": 4, "passed": 1, "skipped": 1}, outcome.text
+    assert outcome.report["causes"], outcome.text
+    assert "problems" not in outcome.report

@@ -28,6 +28,7 @@ from pytest_tfgpu.model import (
     GpuChecks,
     Health,
     Host,
+    Library,
     MemoryUse,
     Preflight,
     Skip,
@@ -71,6 +72,12 @@ from pytest_tfgpu.reporters.text import encodable
          "tfgpu: TensorFlow 2.21.0 (tensorflow), driver 555.42.06, 0 of 2 GPUs visible (2 x Tesla T4)"),
         (Facts(device_files=("/dev/nvidia0",)), "tfgpu: no TensorFlow, GPUs unknown"),
         (Facts(unknown={"tensorflow": "broken"}), "tfgpu: no TensorFlow, no GPU"),
+        (
+            replace(FACTS, cudnn=None, cuda=None, libraries=(Library("libcudnn.so.9", "/lib/libcudnn.so.9"),), gpus=()),
+            "tfgpu: TensorFlow 2.21.0 (tensorflow), CUDA not found (built for 12.5.1), "
+            "cuDNN of unknown version (built for 9), driver 555.42.06, no GPU",
+        ),
+        (Facts(tensorflow_path="/site/tensorflow"), "tfgpu: TensorFlow of unknown version, no GPU"),
     ],
 )  # fmt: skip
 def test_header(facts: Facts, line: str) -> None:

@@ -23,7 +23,7 @@ CAUSE = Cause(
         Signature("follows", texts.PTXAS_REFUSED, weight=0.5),
         Signature("root", ("nvlink exited with non-zero error code",), weight=0.75),
         Signature(
-            "root", ("CUDA version mismatch", "cudaErrorSymbolNotFound", "cudaErrorCallRequiresNewerDriver")
+            "root", ("CUDA version mismatch", "cudaErrorSymbolNotFound", "Status: named symbol not found")
         ),
         Signature("root", ("Found multiple CUDA versions", "multiple versions of CUDA"), weight=0.7),
         Signature(

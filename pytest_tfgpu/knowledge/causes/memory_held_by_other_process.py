@@ -30,7 +30,7 @@ CAUSE = Cause(
             "root",
             (
                 "failed call to {cuDevicePrimaryCtxRetain|cuCtxCreate}: {}OUT_OF_MEMORY",
-                "cudaSetDevice() on GPU:{#} failed. Status: out of memory",
+                "{cudaSetDevice()|cudaGetDevice()}{} failed. Status: out of memory",
                 "implicit initialization on GPU:{#} failed. Status: out of memory",
                 "failed initializing StreamExecutor for CUDA device ordinal {#}: {~}OUT_OF_MEMORY",
                 "Bad StatusOr access: {}OUT_OF_MEMORY",

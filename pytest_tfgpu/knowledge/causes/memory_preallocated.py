@@ -28,7 +28,11 @@ CAUSE = Cause(
             weight=0.85,
         ),
         Signature("root", (*texts.CUDNN_HANDLE, *texts.CUBLAS_HANDLE), needs=("gpu-memory-low",), weight=0.8),
-        Signature("root", ("CUBLAS_STATUS_ALLOC_FAILED",), weight=0.76),
+        Signature(
+            "root",
+            ("CUBLAS_STATUS_ALLOC_FAILED", "cuBLAS routine: the resource allocation failed"),
+            weight=0.76,
+        ),
         Signature("follows", texts.REFUSED_BY_NUMBER, weight=0.45),
         Signature(
             "follows",
