@@ -73,6 +73,7 @@ IDS = (
     "variable-uninitialized",
     "file-not-found",
     "model-file-unreadable",
+    "op-library-unfit",
     "python-exception-in-function",
 )
 

@@ -129,6 +129,18 @@ ELSEWHERE = [
     ("", "[9112.1] Out of memory: Killed process 812 (python) total-vm:61200kB", "host-out-of-memory"),
     ("", "OpenBLAS blas_thread_init: pthread_create failed for thread 7 of 64", "too-many-threads"),
     ("RuntimeError", "can't start new thread", "too-many-threads"),
+    (
+        "",
+        "terminate called after throwing an instance of 'std::system_error'\n"
+        "  what():  Resource temporarily unavailable",
+        "too-many-threads",
+    ),
+    (
+        "NotFoundError",
+        "build/libtf_grouping.so: undefined symbol: _ZN10tensorflow8internal21CheckOpMessageBuilder9NewStringEv",
+        "op-library-unfit",
+    ),
+    ("InternalError", "failed to run cuBLAS routine: the resource allocation failed", "memory-preallocated"),
     ("ImportError", "librocfft.so.0: cannot open shared object file: No such file", "rocm-stack-mismatch"),
     ("", "NVRM: API mismatch: the client has the version 470.57, but", "driver-library-mismatch"),
     ("", "ptxas fatal   : Unsupported .target 'sm_120'", "unsupported-compute-capability"),

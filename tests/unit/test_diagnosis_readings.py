@@ -72,6 +72,12 @@ HOLD = [
         {"gpus": (T4,), "gpu_processes": (GpuProcess(1, "python", 14000),)},
     ),
     ("gpu-memory-free-at-start", "", ["totalMemory: 11.17GiB freeMemory: 11.10GiB"], {}),
+    (
+        "host-took-the-same",
+        "OOM when allocating tensor with shape[18432,3072]",
+        ["W allocator.cc:101] Allocation of 226492416 exceeds 10% of system memory."],
+        {},
+    ),
     ("killed", "", ["./train.sh:  60: 11880 killed              python3 train.py"], {}),
     ("killed", "", ["13117/51576 [======>.......................] - ETA: 10:02:38 - loss: 3.7015Killed"], {}),
     (
@@ -194,6 +200,18 @@ FAIL = [
     ("gpu-memory-taken-at-start", "", ["Created device x with 14000 MB memory:  -> y"], {"gpus": (T4,)}),
     ("gpu-memory-taken-at-start", "", ["Created device x with 900 MB memory:  -> y"], {"gpus": (T4,)}),
     ("gpu-memory-free-at-start", "", ["totalMemory: 11.17GiB freeMemory: 9.10GiB"], {}),
+    (
+        "host-took-the-same",
+        "OOM when allocating tensor with shape[18432,3072]",
+        ["W allocator.cc:101] Allocation of 226492999 exceeds 10% of system memory."],
+        {},
+    ),
+    (
+        "host-took-the-same",
+        "OOM when allocating tensor with shape[18432,3072] and type float on /device:GPU:0 by allocator GPU_0_bfc",
+        ["W allocator.cc:101] Allocation of 226492416 exceeds 10% of system memory."],
+        {},
+    ),
     ("killed", "", ["the job was killed"], {}),
     ("fault-printed", "", ["Unexpected Event status: 1", "query event: CUDA_ERROR_DEINITIALIZED"], {}),
     ("hidden-by-variable", "", [], {"environment": {"CUDA_VISIBLE_DEVICES": "1"}, "gpus": (T4,)}),

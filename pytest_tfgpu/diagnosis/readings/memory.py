@@ -21,6 +21,7 @@ _REFUSED = Probe(
     "out_of_memory",
 )
 _CHUNKS = Probe(r"\b(\d{1,7}) Chunks of size (\d{1,15}) totalling", "chunks of size")
+_WARNED = Probe(r"Allocation of (\d{1,18}) exceeds \d", "allocation of")
 _PILE = 1000
 _ALLOCATION = Probe(
     r"OOM when|out of memory|[Uu]nable to allocate|MemoryError|failed to alloc",
@@ -142,6 +143,17 @@ def _host(case: Case, _: str) -> Reading | None:
     if not allocator.endswith(HOST_ALLOCATORS):
         return NO
     return Reading(f"Allocator {allocator} serves the host's memory, not the GPU's.")
+
+
+def _host_took_the_same(case: Case, _: str) -> Reading | None:
+    """Whether the host's allocator warned of tensors just as large as the one that found no memory."""
+    asked = tensor_bytes(case)
+    if not asked or _on_gpu(case) or "GPU" in (case.evidence.device or ""):
+        return NO
+    same = next((found for found in _WARNED.finditer(case) if int(found[1]) == asked), None)
+    if same is None:
+        return NO
+    return Reading(f"Tensors of {human(asked)} lay in the host's memory.", case.quote_raw(same.start()))
 
 
 def _on_cpu(case: Case, _: str) -> Reading | None:
@@ -268,6 +280,7 @@ READINGS: dict[str, Function] = {
     "gpu-memory-preallocated": _started_full,
     "host-allocator": _host,
     "allocated-on-cpu": _on_cpu,
+    "host-took-the-same": _host_took_the_same,
     "gpu-allocator": _gpu,
     "memory-in-pieces": _fragmented,
     "allocator-full": _full,

@@ -59,7 +59,15 @@ CAUSE = Cause(
             ("NVML: {Insufficient|No} Permissions", "nvml error: insufficient permissions"),
             weight=0.5,
         ),
-        Signature("follows", ("The NVIDIA Driver was not detected", "No NVIDIA GPU detected"), weight=0.5),
+        Signature(
+            "follows",
+            (
+                "The NVIDIA Driver was not detected",
+                "No NVIDIA GPU detected",
+                "DirectML device enumeration: found 0 compatible adapters",
+            ),
+            weight=0.5,
+        ),
         Signature(
             "root", ("cannot currently connect to a GPU", "Cannot connect to GPU backend"), weight=0.65
         ),

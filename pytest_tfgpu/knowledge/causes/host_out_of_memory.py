@@ -41,6 +41,7 @@ CAUSE = Cause(
             weight=0.8,
         ),
         Signature("follows", ("exceeds {#}% of {free system|system} memory",), weight=0.19),
+        Signature("root", ("exceeds {#}% of {free system|system} memory",), needs=("host-took-the-same",)),
         Signature(
             "root",
             (

@@ -37,6 +37,13 @@ CAUSE = Cause(
         ),
         Signature("follows", texts.CUDNN_BACKWARD, weight=0.55),
         Signature("follows", texts.CUDNN_RNN, unless=("text:EXECUTION_FAILED",), weight=0.5),
+        Signature(
+            "follows",
+            status=("RESOURCE_EXHAUSTED",),
+            needs=("allocator-full",),
+            unless=("host-allocator", "path-alone"),
+            weight=0.5,
+        ),
         Signature("root", ("See logs for memory state",), unless=("host-allocator",), weight=0.65),
         Signature(
             "root",
@@ -49,6 +56,7 @@ CAUSE = Cause(
         Signature("root", ("kIOGPUCommandBufferCallbackErrorOutOfMemory",), weight=0.85),
         Signature("excludes", needs=("host-allocator",)),
         Signature("excludes", needs=("allocated-on-cpu",), weight=0.5),
+        Signature("excludes", needs=("host-took-the-same",), weight=0.6),
         Signature("excludes", needs=("other-framework",), weight=0.8),
         Signature("excludes", needs=("fault-printed",), weight=0.85),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),

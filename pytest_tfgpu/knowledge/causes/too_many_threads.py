@@ -20,7 +20,10 @@ CAUSE = Cause(
             weight=0.92,
         ),
         Signature(
-            "root", ("Resource temporarily unavailable",), also=("{thread|threads|fork}",), weight=0.85
+            "root",
+            ("Resource temporarily unavailable",),
+            also=("{thread|threads|fork}", "std::system_error"),
+            weight=0.85,
         ),
     ),
     help=(
