@@ -144,7 +144,7 @@ def main() -> int:
     began = time.monotonic()
     parts = sections(arguments, began + arguments.seconds)
     with tempfile.TemporaryDirectory(prefix="on-gpu-") as scratch:
-        place = Place(Path(scratch))
+        place = preflight.caching(Place(Path(scratch)), Path(scratch, "kernels"))
         about = heading(place)
         if about["gpu"] == "none" and arguments.device == "gpu":
             print("No GPU here: `tfgpu doctor` lists none.", file=sys.stderr)

@@ -12,17 +12,15 @@ BARE = "bare script"
 
 
 def compare(place: Place, device: str) -> dict[str, Any]:
-    """Run both twice, each with a cache of compiled kernels of its own that is empty at first; then every check."""
+    """Run both twice, each with a cache of compiled kernels that is empty at first; then every check.
+
+    The bare script has a cache of its own; the preflight fills that of the place, which later parts find.
+    """
     told: dict[str, Any] = {"runs": []}
-    caches = {}
-    for name in (BARE, "preflight"):
-        caches[name] = place.folder / f"kernels of the {name}"
-        caches[name].mkdir()
+    alone = caching(place, place.folder / "kernels of the bare script")
     for number in (1, 2):
-        for name, cache in caches.items():
-            here = caching(place, cache)
-            one = bare(here, device) if name == BARE else preflight(here, device)
-            told["runs"].append({"what": name, "number": number, **one})
+        told["runs"].append({"what": BARE, "number": number, **bare(alone, device)})
+        told["runs"].append({"what": "preflight", "number": number, **preflight(place, device)})
     names = ",".join(check.name for check in builtin_checks() if check.name != "collective")
     every = preflight(place, device, f"--tfgpu-checks={names}")
     told["runs"].append({"what": "every check that one GPU can answer", "number": 1, **every})
@@ -30,7 +28,8 @@ def compare(place: Place, device: str) -> dict[str, Any]:
 
 
 def caching(place: Place, folder: Path) -> Place:
-    """Return the same place where the driver keeps the kernels that it compiles in this folder (at most 4 GiB)."""
+    """Return the same place where the driver keeps the kernels that it compiles in a new folder (at most 4 GiB)."""
+    folder.mkdir()
     return place.having(CUDA_CACHE_PATH=str(folder), CUDA_CACHE_MAXSIZE=str((1 << 32) - 1))
 
 

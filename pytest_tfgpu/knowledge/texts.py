@@ -188,6 +188,12 @@ PTXAS_REFUSED = ("XLA requires ptxas version", "has a bug that we think can affe
 PTXAS_TOO_OLD = ("is not defined for option 'gpu-name'", "Loaded PTX assembler is too old")
 """A ptxas was found that doesn't know the GPU."""
 
+PTX_FOR_ANOTHER_GPU = (
+    "Feature '{}' {requires|not supported on} .target {|'}sm_{w}",
+    "with .target 'sm_{w}' cannot be compiled {to future|for} architecture",
+)
+"""ptxas was given code that this GPU can't run."""
+
 NOT_INITIALIZED = (
     "CUDNN_STATUS_NOT_INITIALIZED",
     "CUBLAS_STATUS_NOT_INITIALIZED",

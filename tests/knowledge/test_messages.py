@@ -141,6 +141,35 @@ ELSEWHERE = [
         "op-library-unfit",
     ),
     ("InternalError", "failed to run cuBLAS routine: the resource allocation failed", "memory-preallocated"),
+    # ptxas 12.5 and, where the input has no file, the driver's own compiler
+    (
+        "",
+        "ptxas v.ptx, line 1; fatal   : Unsupported .version 9.9; current version is '8.5'",
+        "cuda-version-mismatch",
+    ),
+    (
+        "",
+        "ptxas application ptx input, line 1; fatal   : Unsupported .version 9.9; current version is '8.5'",
+        "driver-too-old",
+    ),
+    ("", "ptxas fatal   : Unresolved extern function '__nv_expf'", "cuda-toolkit-not-found"),
+    (
+        "",
+        "ptxas g.ptx, line 9; error   : Feature 'cp.async.wait_all' requires .target sm_80 or higher",
+        "unsupported-compute-capability",
+    ),
+    (
+        "",
+        "ptxas fatal   : PTX with .target 'sm_90a' cannot be compiled for architecture 'sm_90'",
+        "unsupported-compute-capability",
+    ),
+    (
+        "",
+        "ptxas error   : Entry function 'big' uses too much shared data (0x493e0 bytes, 0x29000 max)",
+        "tensorflow-defect",
+    ),
+    ("", "ptxas fatal   : Unknown option '-foo'", "cuda-version-mismatch"),
+    ("", "Could not load symbol cudnnCreate. Error: undefined symbol: cudnnCreate", "cudnn-version-mismatch"),
     ("ImportError", "librocfft.so.0: cannot open shared object file: No such file", "rocm-stack-mismatch"),
     ("", "NVRM: API mismatch: the client has the version 470.57, but", "driver-library-mismatch"),
     ("", "ptxas fatal   : Unsupported .target 'sm_120'", "unsupported-compute-capability"),

@@ -47,6 +47,7 @@ CAUSE = Cause(
                 "{nvlink|fatbinary} exited with non-zero",
                 "Failed to compile generated PTX with ptxas",
                 "ptxas too old",
+                "Unresolved extern function '__nv_{w}'",
             ),
             weight=0.65,
         ),

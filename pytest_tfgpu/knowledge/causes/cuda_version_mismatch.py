@@ -23,6 +23,16 @@ CAUSE = Cause(
         Signature("follows", texts.PTXAS_REFUSED, weight=0.5),
         Signature("root", ("nvlink exited with non-zero error code",), weight=0.75),
         Signature(
+            "root",
+            (
+                "Unsupported .version {#}; current version is",
+                "ptxas fatal : Unknown option",
+                "newer than toolkit ({#} vs {#})",
+            ),
+            unless=("text:ptx input",),
+            weight=0.75,
+        ),
+        Signature(
             "root", ("CUDA version mismatch", "cudaErrorSymbolNotFound", "Status: named symbol not found")
         ),
         Signature("root", ("Found multiple CUDA versions", "multiple versions of CUDA"), weight=0.7),
@@ -55,7 +65,9 @@ CAUSE = Cause(
         Signature("confirms", needs=("cuda-unlike-build",), weight=0.3),
         Signature("follows", texts.CUDNN_BACKWARD, weight=0.42),
         Signature("follows", (*texts.CUDNN_RNN, *texts.BLAS_LAUNCH), weight=0.3),
-        Signature("root", ("Could not load symbol {cu|nv|cublas}{w}",), weight=0.78),
+        Signature(
+            "root", ("Could not load symbol {cu|nv|cublas}{w}",), unless=("text:symbol cudnn",), weight=0.78
+        ),
         Signature("excludes", needs=("fault-printed",), weight=0.7),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
         Signature("excludes", needs=("gpu-memory-low",), weight=0.5),

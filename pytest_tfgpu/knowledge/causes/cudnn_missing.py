@@ -48,6 +48,7 @@ CAUSE = Cause(
         Signature("excludes", needs=("library-found:libcudnn",), weight=0.7),
         *statuses.signs("cudnn-missing"),
         Signature("root", ("WinDLL(build_info.cudnn_dll_name)",), weight=0.85),
+        Signature("follows", ("heuristics are skipped due to missing library",), weight=0.4),
         Signature(
             "root", ("Invalid handle. Cannot load symbol cudnn{w}",), needs=("gpu-wanted",), weight=0.8
         ),

@@ -57,7 +57,7 @@ CAUSE = Cause(
         Signature("excludes", needs=("fault-printed",), weight=0.85),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
         *statuses.signs("cudnn-version-mismatch"),
-        Signature("root", ("Could not load symbol cudnn{w}",), weight=0.7),
+        Signature("root", ("Could not load symbol cudnn{w}",), weight=0.9),
         Signature("excludes", needs=("other-framework",), weight=0.6),
         Signature(
             "root", ("Cudnn version is too old", "requires {cuDNN|cudnn} {|v|version |>= }{#}"), weight=0.75

@@ -31,7 +31,9 @@ CAUSE = Cause(
             unless=("driver-halves-differ",),
             weight=0.75,
         ),
-        Signature("root", ("Unsupported .version {#}; current version is",), weight=0.8),
+        # the driver's own compiler calls its input so; ptxas names a file
+        Signature("root", ("ptx input{~}Unsupported .version {#}; current version is",), weight=0.8),
+        Signature("follows", ("Unsupported .version {#}; current version is",), weight=0.4),
         Signature(
             "root", ("could not find {}in libcuda DSO", "libcuda.so.1: undefined symbol: cu{w}"), weight=0.93
         ),

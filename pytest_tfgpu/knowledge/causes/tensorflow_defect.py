@@ -19,7 +19,14 @@ CAUSE = Cause(
         ),
         Signature("root", ("RET_CHECK failure", "LLVM ERROR", "Check failed: false"), weight=0.6),
         Signature("root", ("No allocator statistics",), needs=("variable:TF_GPU_ALLOCATOR",), weight=0.75),
-        Signature("root", ("too many resources requested for launch",), weight=0.5),
+        Signature(
+            "root",
+            (
+                "too many resources requested for launch",
+                "uses too much {shared|local|parameter} {data|space}",
+            ),
+            weight=0.5,
+        ),
         Signature("follows", texts.FAULT, weight=0.3),
         Signature("follows", texts.CUDNN_RNN, weight=0.35),
         Signature("root", ("work_element_count {>|>=} 0 (-{#} vs. 0)",), weight=0.6),

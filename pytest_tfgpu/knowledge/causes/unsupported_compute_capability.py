@@ -19,7 +19,7 @@ CAUSE = Cause(
         Signature("root", ("device kernel image is invalid", "CUDNN_STATUS_ARCH_MISMATCH"), weight=0.75),
         Signature("root", ("cudaSuccess ({8|48|98|209} vs. 0)",), weight=0.75),
         Signature("root", ("CUBLAS_STATUS_ARCH_MISMATCH", "CUDA_ERROR_INVALID_IMAGE"), weight=0.75),
-        Signature("root", texts.PTXAS_TOO_OLD, weight=0.85),
+        Signature("root", (*texts.PTXAS_TOO_OLD, *texts.PTX_FOR_ANOTHER_GPU), weight=0.85),
         Signature(
             "root",
             (
