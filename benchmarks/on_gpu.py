@@ -133,6 +133,12 @@ def main() -> int:
         metavar="CHECK",
         help="the checks whose errors are taken",
     )
+    parser.add_argument(
+        "--kernels",
+        type=Path,
+        metavar="DIR",
+        help="keep the kernels that the driver compiles, for another run",
+    )
     parser.add_argument("--jobs", type=int, default=3, help="failures that are made at a time (default: 3)")
     parser.add_argument(
         "--seconds", type=float, default=1500, help="begin nothing after so long (default: 1500)"
@@ -144,7 +150,8 @@ def main() -> int:
     began = time.monotonic()
     parts = sections(arguments, began + arguments.seconds)
     with tempfile.TemporaryDirectory(prefix="on-gpu-") as scratch:
-        place = preflight.caching(Place(Path(scratch)), Path(scratch, "kernels"))
+        kernels = arguments.kernels or Path(scratch, "kernels")
+        place = preflight.caching(Place(Path(scratch)), kernels.absolute())
         about = heading(place)
         if about["gpu"] == "none" and arguments.device == "gpu":
             print("No GPU here: `tfgpu doctor` lists none.", file=sys.stderr)

@@ -9,6 +9,8 @@ from benchmarks.real_gpu.place import ROOT, Place
 from pytest_tfgpu.preflight.checks import builtin_checks
 
 BARE = "bare script"
+LIMIT = 280
+"""Seconds that the checks may take; where kernels are compiled at first use they may need more than by default."""
 
 
 def compare(place: Place, device: str) -> dict[str, Any]:
@@ -28,14 +30,15 @@ def compare(place: Place, device: str) -> dict[str, Any]:
 
 
 def caching(place: Place, folder: Path) -> Place:
-    """Return the same place where the driver keeps the kernels that it compiles in a new folder (at most 4 GiB)."""
-    folder.mkdir()
+    """Return the same place where the driver keeps the kernels that it compiles in this folder (at most 4 GiB)."""
+    folder.mkdir(parents=True, exist_ok=True)
     return place.having(CUDA_CACHE_PATH=str(folder), CUDA_CACHE_MAXSIZE=str((1 << 32) - 1))
 
 
 def bare(place: Place, device: str) -> dict[str, Any]:
     """Run the bare script."""
-    done = place.python(str(ROOT / "benchmarks" / "bare_checks.py"), *(["cpu"] if device == "cpu" else []))
+    script, on_cpu = ROOT / "benchmarks" / "bare_checks.py", ["cpu"] if device == "cpu" else []
+    done = place.python(str(script), *on_cpu, seconds=LIMIT)
     printed = [line.split() for line in done.stdout.splitlines()]
     checks = [
         {"name": name, "seconds": float(seconds), "error": float(error)} for name, seconds, error in printed
@@ -46,12 +49,13 @@ def bare(place: Place, device: str) -> dict[str, Any]:
 
 def preflight(place: Place, device: str, *arguments: str) -> dict[str, Any]:
     """Run a session with a preflight."""
-    session = place.session(
-        {"test_it.py": "def test_it():\n    pass\n"},
+    asked = (
         "--tfgpu-preflight",
         f"--tfgpu-device={device}",
+        f"--tfgpu-preflight-timeout={LIMIT}",
         *arguments,
     )
+    session = place.session({"test_it.py": "def test_it():\n    pass\n"}, *asked, seconds=LIMIT + 20)
     verdict = (session.report or {}).get("preflight", {})
     told: dict[str, Any] = {
         "seconds": round(session.seconds, 2),
