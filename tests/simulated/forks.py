@@ -14,7 +14,7 @@ from .process import Completed
 
 SERVER = """
 import json, os, signal, sys, time, traceback
-import numpy, tensorflow
+import numpy, pytest, tensorflow
 
 def run(job):
     os.setsid()
@@ -93,7 +93,8 @@ class Forks:
         if machine.missing:
             raise ValueError("a fork has every library; run the code in a process of its own")
         folder = Path(tempfile.mkdtemp(dir=machine.folder, prefix="fork-"))
-        variables = {"SIMULATED_GPU": str(machine.folder), **dict(machine.variables)}
+        place = {"SIMULATED_GPU": str(machine.folder), "LD_LIBRARY_PATH": str(machine.folder / "lib")}
+        variables = {**place, **dict(machine.variables)}
         job = {
             "folder": str(folder),
             "variables": variables,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from .forks import Forks
 from .machine import Describe, Machine, PytestResult, misfit, tensorflow_version
 
 OLD = tensorflow_version() < (2, 17)
@@ -19,15 +21,23 @@ tf.config.set_logical_device_configuration(gpu, [tf.config.LogicalDeviceConfigur
 """
 
 
-def run(machine: Machine, *bodies: str) -> PytestResult:
-    """Run tests with these bodies in one process on a machine."""
-    tests = []
-    for number, body in enumerate(bodies):
-        lines = "".join(f"    {line}\n" for line in body.strip().splitlines())
-        tests.append(f"def test_{number}():\n{lines}")
-    return machine.run_pytest(
-        files={"test_it.py": "import numpy as np, tensorflow as tf\n\n" + "\n".join(tests)}
-    )
+Run = Callable[..., PytestResult]
+"""The type of the fixture `run`."""
+
+
+@pytest.fixture
+def run(forks: Forks) -> Run:
+    """Run tests with these bodies in one process on a machine: `run(machine, "tf.zeros([8])", ...)`."""
+
+    def run_bodies(machine: Machine, *bodies: str) -> PytestResult:
+        tests = []
+        for number, body in enumerate(bodies):
+            lines = "".join(f"    {line}\n" for line in body.strip().splitlines())
+            tests.append(f"def test_{number}():\n{lines}")
+        module = "import numpy as np, tensorflow as tf\n\n" + "\n".join(tests)
+        return machine.run_pytest(files={"test_it.py": module}, forks=forks)
+
+    return run_bodies
 
 
 def diagnosis(result: PytestResult, number: int = 0) -> dict[str, Any]:
@@ -43,14 +53,14 @@ def diagnosis(result: PytestResult, number: int = 0) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------------------- memory
 
 
-def test_out_of_memory(simulated_gpu: Describe) -> None:
+def test_out_of_memory(run: Run, simulated_gpu: Describe) -> None:
     """A tensor larger than the GPU: confirmed, with the request quoted."""
     found = diagnosis(run(simulated_gpu(), "tf.zeros([10**5, 10**5])"))
     assert (found["cause"], found["confidence"]) == ("out-of-memory", "confirmed")
     assert any("by allocator GPU_0_bfc" in line["text"] for line in found["evidence"])
 
 
-def test_copy_that_does_not_fit(simulated_gpu: Describe) -> None:
+def test_copy_that_does_not_fit(run: Run, simulated_gpu: Describe) -> None:
     """An array larger than the GPU, though TensorFlow speaks of an uninitialised tensor."""
     found = diagnosis(run(simulated_gpu(memory="1 GiB"), "tf.constant(np.zeros((300, 2**20), 'f'))"))
     assert found["cause"] == "out-of-memory"
@@ -59,20 +69,20 @@ def test_copy_that_does_not_fit(simulated_gpu: Describe) -> None:
 @pytest.mark.parametrize(
     ("limit", "operation"), [(7850, MATMUL), (7850 if OLD else 7750, CONV)], ids=["cublas", "cudnn"]
 )
-def test_memory_preallocated(simulated_gpu: Describe, limit: int, operation: str) -> None:
+def test_memory_preallocated(run: Run, simulated_gpu: Describe, limit: int, operation: str) -> None:
     """Where this process took everything itself no other process is blamed for a handle that finds no memory."""
     found = diagnosis(run(simulated_gpu(library_memory="100 MiB"), LIMIT.format(limit) + operation))
     assert found["cause"] == "memory-preallocated"
 
 
-def test_memory_held_by_another_process(simulated_gpu: Describe) -> None:
+def test_memory_held_by_another_process(run: Run, simulated_gpu: Describe) -> None:
     """Where another process holds nearly all memory it is named with its pid."""
     found = diagnosis(run(simulated_gpu().holding("8100 MiB", name="jupyter"), ADD))
     assert (found["cause"], found["confidence"]) == ("memory-held-by-other-process", "confirmed")
     assert any(str(os.getpid()) in line["text"] for line in found["evidence"])
 
 
-def test_limit_of_its_own(simulated_gpu: Describe) -> None:
+def test_limit_of_its_own(run: Run, simulated_gpu: Describe) -> None:
     """Where nobody else holds memory, a small share of it was TensorFlow's own limit: no other process is blamed."""
     found = diagnosis(run(simulated_gpu(), LIMIT.format(64) + "tf.constant(np.zeros((128, 2**18), 'f'))"))
     assert found["cause"] == "out-of-memory"
@@ -103,7 +113,7 @@ def test_memory_taken_during_the_session(simulated_gpu: Describe, mode: tuple[st
     assert any(str(os.getpid()) in line["text"] for line in found["evidence"])
 
 
-def test_context_without_memory(simulated_gpu: Describe) -> None:
+def test_context_without_memory(run: Run, simulated_gpu: Describe) -> None:
     """A context that finds no memory before any operation: others hold it."""
     machine = simulated_gpu().failing("cuDevicePrimaryCtxRetain", 2, skip=1).holding("7 GiB")
     found = diagnosis(run(machine, ADD))
@@ -124,20 +134,22 @@ CONTEXT = {
 
 @pytest.mark.parametrize("skip", [0, 1], ids=["the runtime's", "TensorFlow's"])
 @pytest.mark.parametrize(("code", "cause"), CONTEXT.items())
-def test_context_that_cannot_be_made(simulated_gpu: Describe, code: int, cause: str, skip: int) -> None:
+def test_context_that_cannot_be_made(
+    run: Run, simulated_gpu: Describe, code: int, cause: str, skip: int
+) -> None:
     """The first use of a GPU whose context can't be made fails of what the driver says, in either of two wordings."""
     found = diagnosis(run(simulated_gpu().failing("cuDevicePrimaryCtxRetain", code, skip=skip), ADD))
     assert cause in (found["cause"], *found["alternatives"])
     assert found["cause"] == cause or found["confidence"] == "possible"
 
 
-def test_busy_gpu(simulated_gpu: Describe) -> None:
+def test_busy_gpu(run: Run, simulated_gpu: Describe) -> None:
     """A GPU in exclusive mode that is taken is confirmed by its compute mode."""
     found = diagnosis(run(simulated_gpu(exclusive=True).holding("1 GiB"), ADD))
     assert (found["cause"], found["confidence"]) == ("gpu-busy", "confirmed")
 
 
-def test_driver_too_old(simulated_gpu: Describe) -> None:
+def test_driver_too_old(run: Run, simulated_gpu: Describe) -> None:
     """A driver that is older than the runtime."""
     assert diagnosis(run(simulated_gpu().failing("cudaGetDevice", 35), ADD))["cause"] == "driver-too-old"
 
@@ -150,32 +162,32 @@ def test_driver_too_old(simulated_gpu: Describe) -> None:
         (222, "driver-too-old"),
     ],
 )
-def test_refused_ptx(simulated_gpu: Describe, code: int, cause: str) -> None:
+def test_refused_ptx(run: Run, simulated_gpu: Describe, code: int, cause: str) -> None:
     """The refused module in the log decides, not the invalid handle in the exception."""
     found = diagnosis(run(simulated_gpu().failing("cuModuleLoadData*", code), ADD))
     assert found["cause"] == cause
     assert any("cuModuleLoadData" in line["text"] for line in found["evidence"])
 
 
-def test_cudnn_of_another_version(simulated_gpu: Describe) -> None:
+def test_cudnn_of_another_version(run: Run, simulated_gpu: Describe) -> None:
     """The version line in the log decides, not the missing DNN in the exception."""
     found = diagnosis(run(simulated_gpu(cudnn=misfit()), CONV))
     assert (found["cause"], found["confidence"]) == ("cudnn-version-mismatch", "confirmed")
 
 
-def test_decisive_line_in_an_earlier_test(simulated_gpu: Describe) -> None:
+def test_decisive_line_in_an_earlier_test(run: Run, simulated_gpu: Describe) -> None:
     """The version line, printed in the first test that convolves, explains the second one, too."""
     result = run(simulated_gpu(cudnn=misfit()), CONV, CONV)
     assert diagnosis(result, 1)["cause"] == "cudnn-version-mismatch"
 
 
-def test_no_algorithm_worked(simulated_gpu: Describe) -> None:
+def test_no_algorithm_worked(run: Run, simulated_gpu: Describe) -> None:
     """With no other process on the GPU none is blamed for a convolution without an algorithm."""
     found = diagnosis(run(simulated_gpu().failing("cudnnBackendExecute", 5000), CONV))
     assert found["cause"] in ("conv-algorithm-unavailable", "memory-preallocated")
 
 
-def test_product_that_fails(simulated_gpu: Describe) -> None:
+def test_product_that_fails(run: Run, simulated_gpu: Describe) -> None:
     """A product that cuBLAS can't run may be a fault of the GPU, which is said to be possible."""
     machine = simulated_gpu().failing("cublas*Gemm*", 13).failing("cublasGemmEx", 13)
     found = diagnosis(run(machine, MATMUL))
@@ -183,7 +195,7 @@ def test_product_that_fails(simulated_gpu: Describe) -> None:
     assert "gpu-fault" in (found["cause"], *found["alternatives"])
 
 
-def test_unknown_error_of_a_convolution(simulated_gpu: Describe) -> None:
+def test_unknown_error_of_a_convolution(run: Run, simulated_gpu: Describe) -> None:
     """An UnknownError out of Conv2D with cuDNN's status is not left alone."""
     found = diagnosis(run(simulated_gpu().failing("cudnnBackendExecute", 5000, skip=1), CONV))
     assert found["confidence"] in ("possible", "likely")
@@ -197,7 +209,7 @@ HANDLES = {
 
 
 @pytest.mark.parametrize("row", HANDLES)
-def test_handle_that_cannot_be_made(simulated_gpu: Describe, row: str) -> None:
+def test_handle_that_cannot_be_made(run: Run, simulated_gpu: Describe, row: str) -> None:
     """A library's handle that can't be made is put down to memory first, and the log's line is quoted."""
     function, code, body, line = HANDLES[row]
     result = run(simulated_gpu().failing(function, code), body)
@@ -212,13 +224,13 @@ def test_handle_that_cannot_be_made(simulated_gpu: Describe, row: str) -> None:
 
 
 @pytest.mark.parametrize("code", [700, 716, 719])
-def test_fault(simulated_gpu: Describe, code: int) -> None:
+def test_fault(run: Run, simulated_gpu: Describe, code: int) -> None:
     """A kernel that faults is a GPU fault, whichever of the three codes it has."""
     found = diagnosis(run(simulated_gpu().failing("cuLaunchKernel", code, count=1), ADD))
     assert (found["cause"], found["category"]) == ("gpu-fault", "hardware")
 
 
-def test_fault_and_what_follows(simulated_gpu: Describe) -> None:
+def test_fault_and_what_follows(run: Run, simulated_gpu: Describe) -> None:
     """The first test that meets a fault has it; what fails after it in the process only follows, and aborts 2.16."""
     result = run(simulated_gpu().failing("cuLaunchKernel", 700, count=1), ADD, "tf.constant([2.0]) * 2.0")
     if OLD:
@@ -264,20 +276,20 @@ def test_fork_of_a_process_that_uses_the_gpu(simulated_gpu: Describe) -> None:
 PINNED = "tf.config.set_soft_device_placement(False)\nwith tf.device('/GPU:0'):\n    tf.constant(1.0) + 1.0"
 
 
-def test_lost_gpu_for_a_library(simulated_gpu: Describe) -> None:
+def test_lost_gpu_for_a_library(run: Run, simulated_gpu: Describe) -> None:
     """Code that asks for a GPU which TensorFlow lost for a library fails of the library."""
     found = diagnosis(run(simulated_gpu().without("libcublas.so.12"), PINNED))
     assert found["cause"] == "cuda-library-missing"
 
 
-def test_lost_gpu_for_the_driver(simulated_gpu: Describe) -> None:
+def test_lost_gpu_for_the_driver(run: Run, simulated_gpu: Describe) -> None:
     """Code that asks for a GPU which the driver doesn't give fails of the driver."""
     found = diagnosis(run(simulated_gpu().failing("cuInit", 803), PINNED))
     assert found["cause"] == "driver-library-mismatch"
 
 
 @pytest.mark.parametrize("value", ["", "97"])
-def test_lost_gpu_for_a_variable(simulated_gpu: Describe, value: str) -> None:
+def test_lost_gpu_for_a_variable(run: Run, simulated_gpu: Describe, value: str) -> None:
     """CUDA_VISIBLE_DEVICES that hides the GPU, or names none of the machine's, is confirmed and quoted."""
     found = diagnosis(run(simulated_gpu().with_environment(CUDA_VISIBLE_DEVICES=value), PINNED))
     assert (found["cause"], found["confidence"]) == ("gpu-not-visible", "confirmed")
@@ -341,13 +353,13 @@ CODE = {
 
 
 @pytest.mark.parametrize("row", CODE)
-def test_code(simulated_gpu: Describe, row: str) -> None:
+def test_code(run: Run, simulated_gpu: Describe, row: str) -> None:
     """A GPU that works, and code that asks for what it can't do."""
     cause, body = CODE[row]
     assert diagnosis(run(simulated_gpu(), body))["cause"] == cause
 
 
-def test_index_out_of_range(simulated_gpu: Describe) -> None:
+def test_index_out_of_range(run: Run, simulated_gpu: Describe) -> None:
     """A gather outside of its range gives zeros without an error: a test that passes, and nothing to explain."""
     body = "assert tf.gather(tf.constant([5.0, 6.0]), [1, 7]).numpy().tolist() == [6.0, 0.0]"
     result = run(simulated_gpu(), body)
@@ -355,7 +367,7 @@ def test_index_out_of_range(simulated_gpu: Describe) -> None:
 
 
 @pytest.mark.parametrize(("part", "expression"), [("ptxas", "a + 1.0"), ("libdevice", "tf.exp(a)")])
-def test_toolkit(simulated_gpu: Describe, part: str, expression: str) -> None:
+def test_toolkit(run: Run, simulated_gpu: Describe, part: str, expression: str) -> None:
     """A function that XLA can't compile for want of a part of the toolkit."""
     result = run(
         simulated_gpu().without(part),
@@ -366,7 +378,7 @@ def test_toolkit(simulated_gpu: Describe, part: str, expression: str) -> None:
     assert diagnosis(result)["cause"] == "cuda-toolkit-not-found"
 
 
-def test_nothing_to_explain(simulated_gpu: Describe) -> None:
+def test_nothing_to_explain(run: Run, simulated_gpu: Describe) -> None:
     """On a healthy GPU an ordinary failure stays as it is."""
     result = run(simulated_gpu(), f"assert ({ADD}).numpy()[0] == 3.0")
     assert result.exit_status == 1
