@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import linecache
+import re
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
+from pytest_tfgpu.diagnosis import text
 from pytest_tfgpu.frameworks import is_framework
 
 LINK_LIMIT = 50
@@ -73,10 +76,9 @@ def is_framework_error(exception: BaseException) -> bool:
 def is_relevant(exception: BaseException) -> bool:
     """Whether a diagnosis may have something to say, judged without the catalogue.
 
-    True for an exception of TensorFlow or Keras anywhere in the chain, for any other one whose frames pass
-    through them,
-    and for an ImportError about TensorFlow. An AssertionError is the test's own verdict, whatever stood on
-    the stack.
+    True for an exception of TensorFlow or Keras anywhere in the chain, for any other one whose frames pass through
+    them, for an ImportError about TensorFlow, and for an IndexError of a line that takes a GPU from TensorFlow's list.
+    An AssertionError is the test's own verdict, whatever stood on the stack.
     """
     try:
         return any(_concerns_tensorflow(link) for link in links(exception))
@@ -89,9 +91,18 @@ def _concerns_tensorflow(link: BaseException) -> bool:
         return True
     if isinstance(link, ImportError) and _is_about_tensorflow(link):
         return True
+    if isinstance(link, IndexError) and line_that_takes_a_gpu(link):
+        return True
     if isinstance(link, (AssertionError, KeyboardInterrupt, SystemExit)) or _is_outcome(link):
         return False
     return any(is_framework(module) for module, *_ in frames(link.__traceback__))
+
+
+def line_that_takes_a_gpu(error: IndexError) -> str:
+    """Return the line of the program that raised, where it takes one of TensorFlow's GPUs; else an empty string."""
+    *_, (_, number, _, file) = [("", 0, "", ""), *frames(error.__traceback__)]
+    line = linecache.getline(file, number).strip()
+    return line if re.search(text.TAKES_A_GPU, line, re.IGNORECASE) else ""
 
 
 def _is_about_tensorflow(error: ImportError) -> bool:

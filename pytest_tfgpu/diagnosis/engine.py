@@ -167,9 +167,12 @@ def _is_ordinary(case: Case) -> bool:
 
 
 def _is_unrelated(case: Case) -> bool:
-    """Whether the exception is Python's own, of a kind that the GPU never raises: then the log doesn't explain it."""
+    """Whether the exception is Python's own, of a kind that the GPU never raises: then the log doesn't explain it.
+
+    It does where a GPU was taken from a list that is too short.
+    """
     chain = case.evidence.chain
-    return bool(chain) and all(link.name in PYTHONS_OWN for link in chain)
+    return bool(chain) and all(link.name in PYTHONS_OWN for link in chain) and not read(case, "gpus-too-few")
 
 
 def _weigh(case: Case, entry: Entry) -> Candidate | None:

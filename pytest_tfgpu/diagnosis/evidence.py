@@ -149,6 +149,8 @@ def from_exception(
             Frame(module=module, function=function, file=file, line=line)
             for module, line, function, file in chain.frames(link.__traceback__)
         ]
+        if isinstance(link, IndexError) and (line := chain.line_that_takes_a_gpu(link)):
+            log = itertools.chain(log, [EvidenceLine(line, "traceback")])
     return Evidence(chain=tuple(raised), frames=tuple(frames[:400]), log=_lines(log), earlier=tuple(earlier))
 
 

@@ -16,6 +16,13 @@ LINE_LIMIT = 2048
 LOG_LIMIT = 2000
 """Log lines that are kept: the first and the last thousand."""
 
+TAKES_A_GPU = (
+    r"(?:set_memory_growth|set_visible_devices|set_(?:virtual|logical)_device_configuration)"
+    r"\([\s\w=\[]{0,20}?\w{0,30}(?:gpu|device)\w{0,20}\[([^\]\n]{1,40})\]|"
+    r"list_(?:physical|logical)_devices\((?:device_type=)?['\"]GPU['\"]\)\[([^\]\n]{1,40})\]"
+)
+"""A line of a program that takes one of the GPUs which TensorFlow lists, by its number."""
+
 _ESCAPES = re.compile(
     r"\x1b(?:\[[0-9;:?<=>]{0,64}[ -/]{0,8}[@-~]|\][^\x07\x1b]{0,2048}(?:\x07|\x1b\\)?|[@-Z\\^_])"
 )

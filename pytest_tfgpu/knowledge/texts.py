@@ -78,7 +78,7 @@ NO_ALGORITHM = ("No algorithm worked!", "No algorithm without scratch worked!")
 
 CUDNN_LAUNCH = (
     "cuDNN launch failure",
-    "dnn {PoolForward|PoolBackward} launch failed",
+    "{dnn|cudnn} {PoolForward|PoolBackward} launch failed",
 )
 """cuDNN was started and an operation failed in it."""
 
@@ -87,6 +87,11 @@ CUDNN_BACKWARD = ("cuDNN Backward {Data|Filter} function launch failure",)
 
 CUDNN_RNN = ("Failed to call {ThenRnnForward|ThenRnnBackward|DoRnnForward|DoRnnBackward}",)
 """cuDNN was started and a recurrent layer failed in it; mostly for want of memory."""
+
+NO_CONFIG_OF_CONVOLUTION = (
+    "Autotuner could not find any supported configs for HLO: {}{cudnn-conv|cudnn$conv}",
+)
+"""XLA found nothing in cuDNN for a convolution, mostly one with its bias and activation (2.21)."""
 
 FFT_PLAN = ("cuFFT {|batched }plan", "batched cufft plan")
 """A plan of cuFFT couldn't be made: its work space is allocated with it."""

@@ -169,6 +169,16 @@ ELSEWHERE = [
         "tensorflow-defect",
     ),
     ("", "ptxas fatal   : Unknown option '-foo'", "cuda-version-mismatch"),
+    (
+        "InternalError",
+        "Autotuner could not find any supported configs for HLO: %cudnn-conv-bias-activation.6 = (f32[8])",
+        "conv-algorithm-unavailable",
+    ),
+    (
+        "OSError",
+        "Unable to synchronously open file (unable to open file: name = 'm.h5', errno = 2, error message = 'No such",
+        "file-not-found",
+    ),
     ("", "Could not load symbol cudnnCreate. Error: undefined symbol: cudnnCreate", "cudnn-version-mismatch"),
     ("ImportError", "librocfft.so.0: cannot open shared object file: No such file", "rocm-stack-mismatch"),
     ("", "NVRM: API mismatch: the client has the version 470.57, but", "driver-library-mismatch"),

@@ -151,6 +151,11 @@ def test_plain_assertion():
     assert tf.constant(1).numpy() == 2
 
 
+def test_short_list():
+    devices = []
+    devices[0]
+
+
 def test_mention():
     raise ValueError("CUDA_ERROR_OUT_OF_MEMORY: OOM when allocating tensor, cuDNN failed")
 
@@ -191,6 +196,7 @@ NAMED = {
 
 ORDINARY = (
     "test_plain_assertion",
+    "test_short_list",
     "test_mention",
     "test_close",
     "TestClose::test_all_close",

@@ -296,6 +296,28 @@ def test_lost_gpu_for_a_variable(run: Run, simulated_gpu: Describe, value: str) 
     assert f'CUDA_VISIBLE_DEVICES="{value}"' in [line["text"] for line in found["evidence"]]
 
 
+FIRST = "tf.config.experimental.set_memory_growth(tf.config.list_physical_devices('GPU')[0], True)"
+
+
+def test_first_of_no_gpus(run: Run, simulated_gpu: Describe) -> None:
+    """Code that takes the first GPU where TensorFlow lists none fails of what hides it, and the line is quoted."""
+    found = diagnosis(run(simulated_gpu().without("libcublas.so.12"), FIRST))
+    assert found["cause"] == "cuda-library-missing"
+    found = diagnosis(run(simulated_gpu().with_environment(CUDA_VISIBLE_DEVICES="97"), FIRST))
+    assert (found["cause"], found["confidence"]) == ("gpu-not-visible", "confirmed")
+    assert {"text": FIRST, "origin": "traceback"}.items() <= next(
+        line.items() for line in found["evidence"] if line["origin"] == "traceback"
+    )
+
+
+def test_second_of_one_gpu(run: Run, simulated_gpu: Describe) -> None:
+    """Code that takes the second of one GPU names a device that isn't there, and it is said which."""
+    body = "gpus = tf.config.list_physical_devices('GPU')\ntf.config.set_visible_devices(gpus[1], 'GPU')"
+    found = diagnosis(run(simulated_gpu(), body))
+    assert found["cause"] == "invalid-device"
+    assert "[1] is beyond the last one" in found["note"]
+
+
 # ------------------------------------------------------------------------------------------ what the code asks for
 
 

@@ -213,6 +213,7 @@ FAIL = [
         {},
     ),
     ("killed", "", ["the job was killed"], {}),
+    ("gpus-too-few", "", ["    tf.config.experimental.set_memory_growth(gpus[0], True)"], {}),
     ("fault-printed", "", ["Unexpected Event status: 1", "query event: CUDA_ERROR_DEINITIALIZED"], {}),
     ("hidden-by-variable", "", [], {"environment": {"CUDA_VISIBLE_DEVICES": "1"}, "gpus": (T4,)}),
     ("gpu-memory-preallocated", "", ["Created device x with 14000 MB memory"], {"memory_growth": True}),

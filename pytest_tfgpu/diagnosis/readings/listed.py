@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_tfgpu.diagnosis.readings.base import NO, Function, Probe, Reading
+from pytest_tfgpu.diagnosis.text import TAKES_A_GPU
 
 if TYPE_CHECKING:
     from pytest_tfgpu.diagnosis.case import Case
@@ -50,6 +51,22 @@ _PROTO = Probe(r"device_type: \"(CPU|GPU)\"", 'device_type: "cpu"')
 """One device in what `device_lib.list_local_devices()` returns."""
 
 
+_INDEXED = Probe(
+    TAKES_A_GPU,
+    "set_memory_growth(",
+    "set_visible_devices(",
+    "_device_configuration(",
+    "_devices(",
+    flags=re.IGNORECASE,
+)
+
+
+def _indexed(case: Case) -> str | None:
+    """Return the number of the GPU that the program took from TensorFlow's list and that isn't there, as written."""
+    found = _INDEXED.search(case) if "IndexError" in case.classes else None
+    return (found[1] or found[2]).strip() if found else None
+
+
 def _lists(case: Case) -> list[str]:
     known = case.readings.get("*devices")
     if not isinstance(known, list):
@@ -62,6 +79,8 @@ def no_gpu_listed(case: Case, _: str) -> Reading | None:
     lists = _lists(case)
     if lists and not any(_REAL_GPU.search(entry) for entry in lists):
         return Reading("TensorFlow had no GPU among its devices.", _LIST.quote(case))
+    if _indexed(case) == "0":
+        return Reading("TensorFlow listed no GPU.", _INDEXED.quote(case))
     if _SAID_OF_GPUS.isdisjoint(case.raw_words):
         return NO
     protos = {found[1] for found in _PROTO.finditer(case)}
@@ -86,8 +105,18 @@ def _only_xla_gpu(case: Case, _: str) -> Reading | None:
     return NO
 
 
+def _too_few(case: Case, _: str) -> Reading | None:
+    """Whether the program took a GPU from TensorFlow's list that isn't in it."""
+    number = _indexed(case)
+    if number is None:
+        return NO
+    few = "" if number == "0" else f"TensorFlow lists so few GPUs that [{number}] is beyond the last one."
+    return Reading(few, _INDEXED.quote(case))
+
+
 READINGS: dict[str, Function] = {
     "no-gpu-listed": no_gpu_listed,
     "gpu-listed": _gpu_listed,
+    "gpus-too-few": _too_few,
     "only-xla-gpu-listed": _only_xla_gpu,
 }

@@ -16,7 +16,7 @@ CAUSE = Cause(
             "root", ("returned no suitable algorithms", "No suitable algorithm was found"), weight=0.75
         ),
         Signature("root", ("CUDNN_STATUS_NOT_SUPPORTED",), unless=("fault-printed",), weight=0.65),
-        Signature("root", ("Cudnn graph failed to build",), weight=0.6),
+        Signature("root", ("Cudnn graph failed to build", *texts.NO_CONFIG_OF_CONVOLUTION), weight=0.6),
         Signature("root", ("No algorithm without scratch worked",), weight=0.6),
         Signature(
             "root", ("Unsupported {Cudnn|cuDNN} convolution {forward|backward} algorithm",), weight=0.7

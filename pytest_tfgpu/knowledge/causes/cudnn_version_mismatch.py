@@ -57,6 +57,7 @@ CAUSE = Cause(
         Signature("excludes", needs=("fault-printed",), weight=0.85),
         Signature("excludes", needs=("fault-earlier",), weight=0.9),
         *statuses.signs("cudnn-version-mismatch"),
+        Signature("follows", texts.NO_CONFIG_OF_CONVOLUTION, weight=0.5),
         Signature("root", ("Could not load symbol cudnn{w}",), weight=0.9),
         Signature("excludes", needs=("other-framework",), weight=0.6),
         Signature(

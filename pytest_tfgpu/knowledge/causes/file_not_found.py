@@ -21,6 +21,7 @@ CAUSE = Cause(
                 "corrupted record at",
                 "truncated record at",
                 "Checksum does not match",
+                "Unable to {|synchronously} open file ({~}, errno = {#}",
                 # Keras prints this of a file that isn't there as well as of one that is no zip file
                 "Please ensure the file is an accessible `.keras` zip file",
             ),

@@ -35,6 +35,7 @@ CAUSE = Cause(
         Signature("follows", ("/dev/nvidia0 does not exist",), needs=("gpu-wanted",), weight=0.45),
         Signature("follows", needs=("no-gpu-listed", "gpu-present"), unless=("cpu-build",), weight=0.4),
         Signature("follows", texts.PINNED, needs=("no-gpu-listed",), weight=0.35),
+        Signature("follows", needs=("gpus-too-few",), unless=("cpu-build",), weight=0.45),
         Signature("root", texts.INVALID_AT_START, weight=0.6),
         Signature("follows", ("CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"), weight=0.45),
         Signature(

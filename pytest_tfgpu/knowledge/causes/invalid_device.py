@@ -27,6 +27,7 @@ CAUSE = Cause(
         Signature("root", ("Tensors on conflicting devices",), weight=0.8),
         Signature("root", texts.NOT_COLOCATED, weight=0.6),
         Signature("root", ("Invalid device ordinal value", "invalid device ordinal"), weight=0.65),
+        Signature("follows", needs=("gpus-too-few",), weight=0.55),
         Signature("follows", ("no supported kernel for {w} devices is available",), weight=0.4),
         Signature("root", ("the following devices to be available: {} this machine only has",), weight=0.7),
         Signature("excludes", ("no supported kernel for {w} devices is available",), weight=0.4),
@@ -56,7 +57,7 @@ CAUSE = Cause(
         Signature("excludes", texts.INVALID_AT_START, weight=0.8),
     ),
     rivals=("gpu-not-visible", "op-unsupported-on-device"),
-    notes=("no-gpu-listed", "gpu-listed"),
+    notes=("no-gpu-listed", "gpus-too-few", "gpu-listed"),
     help=(
         Help(
             "Use a device that exists: tf.config.list_logical_devices() lists them; the fixture gpu_device gives one."

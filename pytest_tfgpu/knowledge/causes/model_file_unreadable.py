@@ -19,6 +19,8 @@ CAUSE = Cause(
                 "Could not locate class '{Functional|Sequential}'",
                 "No model config found in the file",
                 "open file (file signature not found)",
+                "but the saved weights have {#} elements",
+                "load a weight file containing {#} layers into a model with",
                 "unexpected keyword argument 'quantization_config'",
             ),
             where="message",
