@@ -17,7 +17,7 @@ LOG_LIMIT = 2000
 """Log lines that are kept: the first and the last thousand."""
 
 TAKES_A_GPU = (
-    r"(?:set_memory_growth|set_visible_devices|set_(?:virtual|logical)_device_configuration)"
+    r"(?:set_memory_growth|set_visible_devices|set_(?:virtual|logical)_device_configuration|get_device_details|tf\.device)"
     r"\([\s\w=\[]{0,20}?\w{0,30}(?:gpu|device)\w{0,20}\[([^\]\n]{1,40})\]|"
     r"list_(?:physical|logical)_devices\((?:device_type=)?['\"]GPU['\"]\)\[([^\]\n]{1,40})\]"
 )

@@ -335,3 +335,23 @@ def test_every_reading_is_held_or_asked_for_somewhere() -> None:
         ]
         asked |= {name.partition(":")[0] for names_ in (*lists, cause.notes) for name in names_}
     assert names() - asked == set()
+
+
+@pytest.mark.parametrize(
+    ("line", "number"),
+    [
+        ("    with tf.device(gpus[0].name):", "0"),
+        ("    tf.config.experimental.set_memory_growth(physical_devices[0], True)", "0"),
+        ("    tf.config.set_visible_devices([GPUS[rank]], 'GPU')", "rank"),
+        ("    gpu = tf.config.list_physical_devices('GPU')[1]", "1"),
+        ("    x = rows[0]", None),
+        ("    tf.device(names[0])", None),
+    ],
+)
+def test_a_gpu_beyond_the_list(line: str, number: str | None) -> None:
+    """An IndexError of a line that takes a GPU from TensorFlow's list says that the list is too short, or empty."""
+    case = Case(from_text("IndexError", "list index out of range", [line]), Facts())
+    found = read(case, "gpus-too-few")
+    assert (found is not None) == (number is not None)
+    assert (read(case, "no-gpu-listed") is not None) == (number == "0")
+    assert found is None or number == "0" or f"[{number}]" in found.sentence

@@ -56,6 +56,8 @@ _INDEXED = Probe(
     "set_memory_growth(",
     "set_visible_devices(",
     "_device_configuration(",
+    "get_device_details(",
+    "tf.device(",
     "_devices(",
     flags=re.IGNORECASE,
 )
