@@ -1,12 +1,12 @@
 """Run the plugin on a machine with a real NVIDIA GPU, and write down what it says: one JSON and one text file.
 
     python benchmarks/on_gpu.py docs/gpu-runs
-    python benchmarks/on_gpu.py docs/gpu-runs --only machine preflight --seconds 540
+    python benchmarks/on_gpu.py docs/gpu-runs --only machine preflight --seconds 480
 
 - `machine`: the doctor's facts beside those of `nvidia-smi`, idle and while a process holds the memory.
 - `preflight`: each check's time and error beside a bare script, with an empty cache of compiled kernels and again.
-- `numbers`: the errors of the checks against float64, over many inputs, with TensorFloat-32 off and on.
 - `failures`: failures made for real, what TensorFlow printed and raised, what was said, and whether it was right.
+- `numbers`: the errors of the checks against float64, over many inputs, with TensorFloat-32 off and on.
 - `suite`: requirements, fixtures, workers and memory in a suite that uses the GPU.
 - `cost`: what the plugin costs per test there.
 
@@ -37,6 +37,7 @@ sys.path[:0] = [str(ROOT)]
 from benchmarks.real_gpu import cost, failures, machine, numbers, preflight, suite  # noqa: E402
 from benchmarks.real_gpu.place import Place  # noqa: E402
 
+PARTS = ("machine", "preflight", "failures", "numbers", "suite", "cost")
 Section = tuple[Callable[[Place], Any], Callable[[Any], list[str]]]
 
 
@@ -64,16 +65,16 @@ def make_failures(place: Place, jobs: int, only: str, deadline: float) -> list[d
 
 
 def sections(arguments: argparse.Namespace, deadline: float) -> dict[str, Section]:
-    """Return the parts: how each is run, and how it is told."""
+    """Return the parts by their names: how each is run, and how it is told."""
     made = partial(make_failures, jobs=arguments.jobs, only=arguments.failures, deadline=deadline)
     return {
         "machine": (machine.beside, machine.lines),
         "preflight": (partial(preflight.compare, device=arguments.device), preflight.lines),
+        "failures": (made, failures.lines),
         "numbers": (
             partial(numbers.measure, device=arguments.device, checks=arguments.checks),
             numbers.lines,
         ),
-        "failures": (made, failures.lines),
         "suite": (suite.use, suite.lines),
         "cost": (cost.measure, cost.lines),
     }
@@ -102,53 +103,71 @@ def tell(told: dict[str, Any], parts: dict[str, Section]) -> Iterator[str]:
         yield f"\n{'=' * 10} {name} ({section['seconds']} s) {'=' * 10}"
         if "failed" in section:
             yield section["failed"]
-        else:
+            continue
+        try:
             yield from parts[name][1](section["data"])
+        except Exception as failure:
+            yield f"(the rest stands in the JSON file alone: {type(failure).__name__}: {failure})"
 
 
-def without_paths(text: str, folders: dict[str, str]) -> str:
-    """Return a text in which these folders have other names."""
+def places() -> dict[str, str]:
+    """Return the folders from which packages are imported, with names for them."""
+    searched = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    named = {folder: "SITE" for folder in searched if folder.count(os.sep) > 1}
+    return named if sys.prefix == sys.base_prefix else {**named, sys.prefix: "PYTHON"}
+
+
+def write(path: Path, text: str, folders: dict[str, str]) -> None:
+    """Write a text in which these folders have other names."""
     for folder, name in folders.items():
         text = text.replace(folder, name)
-    return text
+    path.write_text(text, "utf-8")
 
 
-def main() -> int:
-    """Run the parts and write the files."""
+def arguments_of(names: tuple[str, ...]) -> argparse.Namespace:
+    """Return what the command line asks for; the parts have these names."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    names = tuple(sections(argparse.Namespace(jobs=1, failures="", device="gpu", checks=()), 0))
-    parser.add_argument("folder", type=Path, help="where the two files are written")
-    parser.add_argument(
-        "--only", nargs="+", choices=names, default=names, metavar="PART", help=", ".join(names)
-    )
-    parser.add_argument(
-        "--failures", default="", metavar="REGEX", help="make only the failures of such names"
-    )
-    parser.add_argument(
-        "--checks",
-        nargs="+",
-        default=numbers.CHECKS,
-        metavar="CHECK",
-        help="the checks whose errors are taken",
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("folder", type=Path, help="where the two files are written")
+    add("--only", nargs="+", choices=names, default=names, metavar="PART", help=", ".join(names))
+    add("--failures", default="", metavar="REGEX", help="make only the failures of such names")
+    add("--checks", nargs="+", default=numbers.CHECKS, metavar="CHECK", help="those whose errors are taken")
+    add(
         "--kernels",
         type=Path,
         metavar="DIR",
         help="keep the kernels that the driver compiles, for another run",
     )
-    parser.add_argument("--jobs", type=int, default=3, help="failures that are made at a time (default: 3)")
-    parser.add_argument(
-        "--seconds", type=float, default=1500, help="begin nothing after so long (default: 1500)"
-    )
-    parser.add_argument(
-        "--device", choices=("gpu", "cpu"), default="gpu", help="where checks and numbers run"
-    )
-    arguments = parser.parse_args()
-    began = time.monotonic()
-    parts = sections(arguments, began + arguments.seconds)
+    add("--jobs", type=int, default=3, help="failures that are made at a time (default: 3)")
+    add("--seconds", type=float, default=1500, help="begin nothing after so long (default: 1500)")
+    add("--device", choices=("gpu", "cpu"), default="gpu", help="where checks and numbers run")
+    return parser.parse_args()
+
+
+def run(parts: dict[str, Section], place: Place, deadline: float) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Run the parts one after the other; yield the name of each, and what came of it."""
+    for name, (part, _) in parts.items():
+        started = time.monotonic()
+        result: dict[str, Any]
+        if started > deadline:
+            result = {"failed": "not run: there was no time left"}
+        else:
+            try:
+                result = {"data": part(place)}
+            except Exception as failure:
+                result = {"failed": f"{type(failure).__name__}: {failure}"}
+        seconds = round(time.monotonic() - started, 1)
+        print(f"{name}: {seconds} s", flush=True)
+        yield name, {"seconds": seconds, **result}
+
+
+def main() -> int:
+    """Run the parts and write the files, anew after each part."""
+    arguments = arguments_of(PARTS)
+    deadline = time.monotonic() + arguments.seconds
+    parts = sections(arguments, deadline)
     with tempfile.TemporaryDirectory(prefix="on-gpu-") as scratch:
         kernels = arguments.kernels or Path(scratch, "kernels")
         place = preflight.caching(Place(Path(scratch)), kernels.absolute())
@@ -156,27 +175,20 @@ def main() -> int:
         if about["gpu"] == "none" and arguments.device == "gpu":
             print("No GPU here: `tfgpu doctor` lists none.", file=sys.stderr)
             return 1
-        written = f"{about['date']}-{about['gpu']}-tensorflow-{about['tensorflow']}"
-        output = arguments.folder / re.sub(r"[^a-z0-9.]+", "-", written.lower())
+        name = f"{about['date']}-{about['gpu']}-tensorflow-{about['tensorflow']}"
+        output = arguments.folder / re.sub(r"[^a-z0-9.]+", "-", name.lower())
         output.parent.mkdir(parents=True, exist_ok=True)
-        hidden = {scratch: "SCRATCH", str(ROOT): "PROJECT", sys.prefix: "PYTHON", str(Path.home()): "~"}
+        folders = {scratch: "SCRATCH", str(ROOT): "PROJECT", **places(), str(Path.home()): "~"}
         told: dict[str, Any] = {"about": about, "sections": {}}
-        for name in (name for name in names if name in arguments.only):
-            started = time.monotonic()
-            if started - began > arguments.seconds:
-                told["sections"][name] = {"seconds": 0.0, "failed": "not run: there was no time left"}
-                continue
-            try:
-                result = {"data": parts[name][0](place)}
-            except Exception as failure:
-                result = {"failed": f"{type(failure).__name__}: {failure}"}
-            told["sections"][name] = {"seconds": round(time.monotonic() - started, 1), **result}
-            print(f"{name}: {told['sections'][name]['seconds']} s", flush=True)
-            text = "\n".join(tell(told, parts)) + "\n"
-            data = json.dumps(told, indent=1, default=str) + "\n"
-            for suffix, content in ((".txt", text), (".json", data)):
-                path = output.with_name(output.name + suffix)
-                path.write_text(without_paths(content, hidden), "utf-8")
+        asked = {name: parts[name] for name in PARTS if name in arguments.only}
+        for part, result in run(asked, place, deadline):
+            told["sections"][part] = result
+            write(
+                output.with_name(f"{output.name}.json"),
+                json.dumps(told, indent=1, default=str) + "\n",
+                folders,
+            )
+            write(output.with_name(f"{output.name}.txt"), "\n".join(tell(told, parts)) + "\n", folders)
     print(f"written: {output}.json, {output}.txt")
     return 0
 
