@@ -355,3 +355,22 @@ def test_a_gpu_beyond_the_list(line: str, number: str | None) -> None:
     assert (found is not None) == (number is not None)
     assert (read(case, "no-gpu-listed") is not None) == (number == "0")
     assert found is None or number == "0" or f"[{number}]" in found.sentence
+
+
+def test_the_last_frame_of_python_code_inside() -> None:
+    """Of a Python traceback inside a message the last frame that isn't TensorFlow's or Keras' own is quoted."""
+    message = (
+        "ZeroDivisionError: division by zero\nTraceback (most recent call last):\n\n"
+        '  File "/env/site-packages/tensorflow/python/ops/script_ops.py", line 267, in __call__\n'
+        "    return func(device, token, args)\n\n"
+        '  File "/home/me/test_layers.py", line 62, in brightness\n    return 1 / int(pixel)\n\n'
+        '  File "/env/site-packages/keras/src/ops/numpy.py", line 7, in divide\n    return a / b\n'
+    )
+    reading = read(Case(from_text("UnknownError", message), Facts()), "python-inside")
+    assert reading is not None
+    assert reading.quote is not None
+    assert reading.quote.text.strip() == 'File "/home/me/test_layers.py", line 62, in brightness'
+    assert (
+        read(Case(from_text("UnknownError", message.replace("script_ops", "ops")), Facts()), "python-inside")
+        is None
+    )

@@ -79,6 +79,8 @@ _KILLED = Probe(
     "killed",
     flags=re.MULTILINE,
 )
+_FRAME = re.compile(r'^[ \t]{0,40}File "([^"\n]{1,400})", line \d{1,7}, in [^\n]{1,200}$', re.MULTILINE)
+_OF_A_FRAMEWORK = re.compile(r"[/\\](?:tensorflow\w{0,40}|keras|tf_keras)[/\\]")
 _MANY = 500
 
 
@@ -201,6 +203,15 @@ def _killed(case: Case, _: str) -> Reading | None:
     return Reading("The process was ended from outside.", quote) if quote else NO
 
 
+def _python_inside(case: Case, _: str) -> Reading | None:
+    """Whether the message holds the traceback of Python code that TensorFlow ran; the last frame of the user's."""
+    message = case.evidence.message
+    if "script_ops.py" not in message or "Traceback (most recent call last)" not in message:
+        return NO
+    frames = [found for found in _FRAME.finditer(message) if not _OF_A_FRAMEWORK.search(found[1])]
+    return Reading(quote=case.quote_raw(frames[-1].start())) if frames else Reading()
+
+
 def _text(case: Case, argument: str) -> Reading | None:
     """Whether the text of the argument stands in the message or the log, as it is written."""
     return Reading() if argument in case.raw else NO
@@ -227,5 +238,6 @@ READINGS: dict[str, Function] = {
     "message": _has_exception,
     "path-alone": _path_alone,
     "killed": _killed,
+    "python-inside": _python_inside,
     "text": _text,
 }

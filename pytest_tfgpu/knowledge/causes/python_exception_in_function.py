@@ -9,13 +9,7 @@ CAUSE = Cause(
     category="not-gpu",
     summary="Python code inside tf.py_function, tf.numpy_function or a data generator raised an exception.",
     signatures=(
-        Signature(
-            "root",
-            ("script_ops.py",),
-            also=("Traceback (most recent call last)",),
-            where="message",
-            weight=0.86,
-        ),
+        Signature("root", needs=("python-inside",), weight=0.86),
         Signature(
             "root", status=("UNKNOWN", "INVALID_ARGUMENT"), ops=("EagerPyFunc", "PyFunc", "PyFuncStateless")
         ),
