@@ -36,7 +36,7 @@ CAUSE = Cause(
     ),
     examples=(
         Example(
-            source="https://github.com/sadeepj/tfopgen/issues/3",
+            source="https://github.com/sjperkins/tfopgen/issues/3",
             exception="tensorflow.python.framework.errors_impl.NotFoundError",
             message="./custom.so: undefined symbol: _ZN10tensorflow8internal21CheckOpMessageBuilder9NewStringEv",
         ),
