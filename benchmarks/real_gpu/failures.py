@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
 from benchmarks.real_gpu.place import CannotHide, Place, Session
@@ -260,15 +261,22 @@ def play(place: Place, failure: Failure) -> dict[str, Any]:
     if failure.left_mib is None:
         session = run(here.having(**failure.variables), failure)
     else:
-        holder = here.folder / "hold.py"
-        holder.write_text(HOLD, "utf-8")
-        other = replace(here, prefix=()).start([sys.executable, str(holder), str(failure.left_mib)])
-        try:
-            other.wait_for("held", 60)
+        with holding(place, failure.left_mib):
             session = run(here.having(**failure.variables), failure)
-        finally:
-            other.finish(10)
     return {**told, **judge(failure, session)}
+
+
+@contextmanager
+def holding(place: Place, left_mib: int) -> Iterator[int]:
+    """Let another process hold all memory of the first GPU but so many MiB; yield its number."""
+    program = place.folder / "hold.py"
+    program.write_text(HOLD, "utf-8")
+    other = place.start([sys.executable, str(program), str(left_mib)])
+    try:
+        other.wait_for("held", 60)
+        yield other.process.pid
+    finally:
+        other.finish(10)
 
 
 def run(place: Place, failure: Failure) -> Session:

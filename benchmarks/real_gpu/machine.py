@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-import sys
 from typing import Any
 
-from benchmarks.real_gpu.failures import HOLD
+from benchmarks.real_gpu.failures import holding
 from benchmarks.real_gpu.place import Place
 
 FIELDS = {
@@ -40,15 +39,9 @@ def rows(text: str | None) -> list[list[str]]:
 
 def beside(place: Place) -> dict[str, Any]:
     """Ask both, twice: on the idle GPU, and while a process holds all memory of the first one but 4 GiB."""
-    holder = place.folder / "hold.py"
-    holder.write_text(HOLD, "utf-8")
     told = {"idle": ask(place)}
-    other = place.start([sys.executable, str(holder), "4096"])
-    try:
-        other.wait_for("held", 60)
-        told["held"] = {"pid": other.process.pid, **ask(place)}
-    finally:
-        other.finish(10)
+    with holding(place, 4096) as pid:
+        told["held"] = {"pid": pid, **ask(place)}
     return told
 
 
